@@ -1,0 +1,35 @@
+# Every library comes from the system by pkg-config; a module links PkgConfig::NAME.
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+
+function(unreel_dependency name)
+  pkg_check_modules(${name} REQUIRED IMPORTED_TARGET GLOBAL ${ARGN})
+  # Other people's headers are not ours to warn about.
+  get_target_property(dirs PkgConfig::${name} INTERFACE_INCLUDE_DIRECTORIES)
+  if(dirs)
+    set_target_properties(PkgConfig::${name} PROPERTIES INTERFACE_SYSTEM_INCLUDE_DIRECTORIES "${dirs}")
+  endif()
+endfunction()
+
+unreel_dependency(MICROHTTPD libmicrohttpd>=0.9.75)
+unreel_dependency(MONGOC libmongoc-1.0>=1.23)
+unreel_dependency(RABBITMQ librabbitmq>=0.11)
+unreel_dependency(MARIADB libmariadb)
+unreel_dependency(JWT libjwt>=1.10)
+unreel_dependency(LIBAV libavformat>=59 libavcodec>=59 libswresample>=4 libavutil>=57)
+unreel_dependency(JANSSON jansson>=2.14)
+unreel_dependency(SQLITE sqlite3>=3.40)
+unreel_dependency(CURL libcurl>=7.88)
+unreel_dependency(ARGON2 libargon2)
+unreel_dependency(SECCOMP libseccomp>=2.5)
+unreel_dependency(CRYPTO libcrypto>=3.0)
+if(UNREEL_TESTS)
+  unreel_dependency(CMOCKA cmocka>=1.1.5)
+endif()
+
+# LAME ships no pkg-config file.
+find_library(LAME_LIBRARY mp3lame REQUIRED)
+find_path(LAME_INCLUDE_DIR lame/lame.h REQUIRED)
+add_library(unreel_lame INTERFACE)
+target_include_directories(unreel_lame SYSTEM INTERFACE "${LAME_INCLUDE_DIR}")
+target_link_libraries(unreel_lame INTERFACE "${LAME_LIBRARY}" m)

@@ -1,0 +1,12 @@
+if(UNREEL_SANITIZE)
+  add_compile_options(-fsanitize=${UNREEL_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${UNREEL_SANITIZE})
+endif()
+if(UNREEL_HARDEN)
+  add_compile_options(-D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection
+    -fcf-protection -ftrivial-auto-var-init=zero -fPIE)
+  add_link_options(-pie -Wl,-z,relro,-z,now,-z,noexecstack)
+endif()
+if(UNREEL_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()

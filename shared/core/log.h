@@ -1,0 +1,40 @@
+/* Structured log: one line, one write(2), to standard error. JSON, or coloured text on a terminal.
+ *
+ * A line carries time, level, service, message, and the thread's context (trace_id, job_id). Lines
+ * are cut at 8 KiB. shared/ does not log: it returns errors, and the service that decides logs
+ * once. Thread-safe. Never log tokens, passwords or message bodies; e-mail addresses go through
+ * log_mask_email. */
+#ifndef UNREEL_CORE_LOG_H
+#define UNREEL_CORE_LOG_H
+
+#include <stdbool.h>
+
+#include "core/attr.h"
+
+enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR };
+
+enum log_format { LOG_FORMAT_AUTO, LOG_FORMAT_JSON, LOG_FORMAT_TEXT };
+
+/* Once, before threads. `service` must stay valid. */
+void log_init(const char *service, enum log_level level, enum log_format format);
+
+#define log_debug(...) log_at(LOG_LEVEL_DEBUG, __VA_ARGS__)
+#define log_info(...) log_at(LOG_LEVEL_INFO, __VA_ARGS__)
+#define log_warn(...) log_at(LOG_LEVEL_WARN, __VA_ARGS__)
+#define log_error(...) log_at(LOG_LEVEL_ERROR, __VA_ARGS__)
+
+void log_at(enum log_level level, const char *fmt, ...) PRINTF(2, 3);
+/* Passes on a line that another process wrote (the engine's): text is escaped, `source` names it.
+ */
+void log_line_from(const char *source, enum log_level level, const char *text);
+
+/* The thread's context; NULL or "" clears a field. Copied (trace 32, job 24 characters). */
+void log_context(const char *trace_id, const char *job_id);
+/* The thread's trace id, "" when none. Valid until the next log_context on this thread. */
+const char *log_trace_id(void);
+
+/* "ann@example.org" -> "a…@example.org" into dst. Returns dst. */
+#define LOG_MASK_SIZE 96
+const char *log_mask_email(char dst[LOG_MASK_SIZE], const char *email);
+
+#endif

@@ -1,0 +1,72 @@
+/* Runs unreel-engine, the sandboxed child that decodes and encodes: one process per file (fork +
+ * exec), three descriptors, no environment. Used by the converter and by `unreel convert`. The wire
+ * between the two is engine/protocol.h. */
+#ifndef UNREEL_ENGINE_ENGINE_H
+#define UNREEL_ENGINE_ENGINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/error.h"
+#include "core/problem.h"
+#include "jobs/job.h"
+
+struct engine_limits {
+    int64_t max_duration_s;      /* decoded audio; default 6 h */
+    int64_t max_output_bytes;    /* 0: from the duration and the bitrate */
+    int64_t memory_bytes;        /* RLIMIT_AS; default 512 MiB */
+    int64_t wall_limit_s;        /* default 3 h */
+    int64_t no_progress_limit_s; /* default 60 */
+};
+
+void engine_limits_default(struct engine_limits *l);
+
+struct engine_job {
+    const char *program; /* path of unreel-engine; NULL: beside the running binary, else on PATH */
+    const struct job_options *options;
+    struct engine_limits limits;
+    int threads;        /* for the encoder; 1 or more */
+    int64_t input_size; /* bytes; of an input still growing: what is known, or -1 */
+    void *ctx;          /* for the callbacks, which all run on the caller's thread */
+    /* Positional read of the input, as blobs_pread. A failure ends the run and is its result. */
+    enum err (*read)(void *ctx, int64_t offset, void *dst, size_t len, size_t *ret_len,
+                     struct error *e);
+    /* Output, in order. */
+    enum err (*write)(void *ctx, const void *bytes, size_t len, struct error *e);
+    /* Once, after the last write: the tag frame that replaces the first bytes of the output. */
+    enum err (*rewrite_head)(void *ctx, const void *bytes, size_t len, struct error *e);
+    /* When the container has been read. */
+    void (*on_input)(void *ctx, const struct job_input *input);
+    /* About every 100 ms of work; media_time_s of the audio encoded so far. */
+    void (*on_progress)(void *ctx, double media_time_s, double duration_s);
+    /* At least once per second, busy or not: false ends the run with ERR_CANCELLED. */
+    bool (*keep_going)(void *ctx);
+    /* A line of the child's log (bounded: 64 KiB in all). */
+    void (*on_log)(void *ctx, const char *line);
+};
+
+struct engine_result {
+    struct job_output
+        output;     /* sha256 left empty, size_bytes counted here, never trusted from the child */
+    int64_t cpu_ms; /* of the child */
+    int64_t peak_rss_bytes;
+    /* When the run failed on the input itself: */
+    enum problem problem;         /* PROBLEM_NONE: see the error code */
+    char detail[JOB_DETAIL_SIZE]; /* in the user's terms */
+    bool killed_by_sandbox;       /* SIGSYS: permanent after two tries */
+};
+
+/* Blocks until the child has ended. OK: everything was written. ERR_INVALID / ERR_CORRUPT /
+ * ERR_TOO_BIG: the input is at fault, *ret_result says the problem: permanent. ERR_CANCELLED:
+ * keep_going said so. Others (what read and write returned, a child that died): transient, but for
+ * ret_result->problem PROBLEM_RESOURCE_LIMIT (killed for memory, CPU, wall clock or no progress):
+ * permanent. Thread-safe. */
+enum err engine_run(const struct engine_job *job, struct engine_result *ret_result,
+                    struct error *e) MUST_CHECK;
+
+/* What the sandbox can do here, by asking a child (`unreel-engine --sandbox-check`): Landlock ABI,
+ * 0 when the kernel has none. ERR_FAULT when seccomp cannot be had. */
+enum err engine_sandbox_check(const char *program, int *ret_landlock_abi,
+                              struct error *e) MUST_CHECK;
+
+#endif

@@ -1,0 +1,131 @@
+/* The job record: a plain value without pointers, copied by assignment. DESIGN section 3. Times are
+ * wall-clock ms, 0 = null. */
+#ifndef UNREEL_JOBS_JOB_H
+#define UNREEL_JOBS_JOB_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/error.h"
+#include "core/id.h"
+#include "core/problem.h"
+#include "core/trace.h"
+#include "jobs/options.h"
+
+#define JOB_OWNER_SIZE 255
+#define JOB_TAG_SIZE 129
+#define JOB_FILENAME_SIZE 256
+#define JOB_DETAIL_SIZE 256
+#define JOB_WEBHOOK_SIZE 1025
+#define JOB_IDEMPOTENCY_SIZE 129
+#define JOB_TRACKS_MAX 32
+
+enum job_state { JOB_QUEUED, JOB_RUNNING, JOB_SUCCEEDED, JOB_FAILED, JOB_CANCELLED, JOB_STATE_MAX };
+
+enum job_phase {
+    JOB_PHASE_NONE,
+    JOB_PHASE_PROBING,
+    JOB_PHASE_TRANSCODING,
+    JOB_PHASE_STORING,
+    JOB_PHASE_MAX
+};
+
+struct job_progress {
+    double media_time_s;
+    double duration_s; /* 0 when unknown */
+    double percent;    /* 0..100 */
+    double speed;      /* media seconds per second */
+    double eta_s;
+    int64_t seq; /* counts changes */
+};
+
+struct job_track {
+    int index;
+    char codec[32];
+    char language[16];
+    int channels;
+    int sample_rate_hz;
+    bool is_default;
+};
+
+struct job_input {
+    char container[64];
+    double duration_s;
+    int track_count;
+    struct job_track tracks[JOB_TRACKS_MAX];
+};
+
+struct job_output {
+    int64_t size_bytes;
+    double duration_s;
+    char mode[8];     /* cbr, vbr, abr */
+    int bitrate_kbps; /* average */
+    int sample_rate_hz;
+    int channels;
+    char sha256[65];
+};
+
+struct job_error {
+    enum problem problem; /* PROBLEM_NONE: null */
+    char detail[JOB_DETAIL_SIZE];
+    bool retryable;
+};
+
+/* What is still to be told about a job that has ended; kept in the record so that no broker can
+ * lose it. */
+struct job_notice {
+    int64_t due_at_ms; /* 0: nothing to do (or given up) */
+    int attempts;
+    int64_t sent_at_ms; /* 0: not sent */
+};
+
+struct job {
+    char id[ID_SIZE];
+    char owner[JOB_OWNER_SIZE];
+    char tag[JOB_TAG_SIZE];
+    enum job_state state;
+    enum job_phase phase;
+    int attempt;  /* counts claims; the fencing token */
+    int failures; /* attempts that failed for a transient cause */
+    struct job_options options;
+    char filename[JOB_FILENAME_SIZE];
+    int64_t size_bytes;
+    char sha256[65];
+    char video_fid[ID_SIZE]; /* = id, but for a retry, which shares its source's */
+    char mp3_fid[ID_SIZE];   /* "" until succeeded */
+    char retry_of[ID_SIZE];  /* "" */
+    struct job_progress progress;
+    struct job_input input;
+    struct job_output output;
+    struct job_error error;
+    int64_t created_at_ms, queued_at_ms, started_at_ms, finished_at_ms, expires_at_ms;
+    int64_t lease_until_ms; /* while running */
+    int64_t run_at_ms;      /* while queued: not before */
+    bool published;         /* while queued: the broker confirmed its message */
+    int64_t published_at_ms;
+    bool announced; /* once final: the mp3 message was confirmed */
+    struct job_notice email, webhook;
+    char webhook_url[JOB_WEBHOOK_SIZE];         /* "" */
+    char idempotency_key[JOB_IDEMPOTENCY_SIZE]; /* "" */
+    char traceparent[TRACEPARENT_SIZE];
+    int64_t rev; /* counts changes of the record: what compare-and-set compares */
+};
+
+/* A queued job with an id, created and queued now, everything else zero and its options the
+ * defaults. */
+void job_init(struct job *j, const char *owner);
+bool job_is_final(const struct job *j);
+const char *job_state_name(enum job_state s);
+/* JOB_STATE_MAX when unknown. */
+enum job_state job_state_from_name(const char *name);
+const char *job_phase_name(enum job_phase p);
+
+/* The object that users see (DESIGN section 3, features.md 3.4: flat, always present, null when
+ * unknown), with `links`. The caller owns it. */
+json_t *job_to_json(const struct job *j) MUST_CHECK;
+/* Everything, for the store; and back. job_from_record ignores members that it does not know. */
+json_t *job_to_record(const struct job *j) MUST_CHECK;
+enum err job_from_record(const json_t *record, struct job *ret_job, struct error *e) MUST_CHECK;
+
+#endif
