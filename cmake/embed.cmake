@@ -19,3 +19,15 @@ function(unreel_embed_sql target symbol folder)
   file(GENERATE OUTPUT "${out}" CONTENT "${text}")
   target_sources(${target} PRIVATE "${out}")
 endfunction()
+
+# unreel_embed_file(TARGET SYMBOL FILE): FILE's bytes as `const char SYMBOL[]`, NUL-terminated, in a generated source.
+function(unreel_embed_file target symbol file)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${file}")
+  file(READ "${file}" hex HEX)
+  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "'\\\\x\\1'," bytes "${hex}")
+  string(REGEX REPLACE "'\\\\x0a'," "'\\\\n',\n" bytes "${bytes}")
+  set(out "${CMAKE_CURRENT_BINARY_DIR}/${symbol}.c")
+  file(GENERATE OUTPUT "${out}" CONTENT
+    "extern const char ${symbol}[];\nconst char ${symbol}[] = {\n${bytes}0};\n")
+  target_sources(${target} PRIVATE "${out}")
+endfunction()

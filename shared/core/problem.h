@@ -22,8 +22,9 @@ enum problem {
     PROBLEM_TOKEN_EXPIRED,   /* 401 token-expired */
     PROBLEM_FORBIDDEN,       /* 403 forbidden */
     PROBLEM_NOT_FOUND,       /* 404 not-found */
-    PROBLEM_METHOD_NOT_ALLOWED,   /* 405 method-not-allowed */
-    PROBLEM_NOT_FINISHED,         /* 409 job-not-finished */
+    PROBLEM_METHOD_NOT_ALLOWED, /* 405 method-not-allowed */
+    PROBLEM_CONFLICT,     /* 409 conflict: it exists already, or somebody else changed it first */
+    PROBLEM_NOT_FINISHED, /* 409 job-not-finished */
     PROBLEM_NOT_CANCELLABLE,      /* 409 not-cancellable */
     PROBLEM_NOT_RETRYABLE,        /* 409 not-retryable */
     PROBLEM_INPUT_TOO_LARGE,      /* 413 input-too-large */

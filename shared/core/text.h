@@ -19,6 +19,9 @@ enum err text_to_size(const char *text, int64_t min, int64_t max, int64_t *ret_b
  * it fitted. */
 bool text_copy(char *dst, size_t size, const char *src);
 bool text_is_utf8(const char *text, size_t len);
+/* Bytes of the UTF-8 character at `text`, 1 to 4; 0 when there is none or it is not valid. Its code
+ * point goes to *ret_code (may be NULL). */
+size_t text_utf8_next(const char *text, size_t len, uint32_t *ret_code);
 /* Case-insensitive in ASCII only. */
 bool text_equals_nocase(const char *a, const char *b);
 bool text_starts_with(const char *text, const char *prefix);

@@ -9,9 +9,9 @@ struct url {
     char *scheme;   /* lower case; never NULL */
     char *user;     /* percent-decoded; NULL when absent */
     char *password; /* percent-decoded; NULL when absent */
-    char *host;     /* without brackets; NULL for scheme:/path */
+    char *host;     /* without brackets; NULL for scheme:/path; several ("a:1,b:2") as written */
     int port;       /* 0 when absent */
-    char *path;     /* percent-decoded, with its leading slash; "" when absent */
+    char *path;     /* percent-decoded, with its leading slash if it has one; "" when absent */
     char *query;    /* as written; NULL when absent */
 };
 
