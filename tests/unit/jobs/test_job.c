@@ -1,0 +1,342 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/text.h"
+#include "jobs/job.h"
+
+#define FID "0123456789abcdef01234567"
+#define TRACE "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+#define NOW_MS INT64_C(1795257780123)
+#define assert_err(expected, call) assert_string_equal(err_name(expected), err_name(call))
+
+static void set(char *dst, size_t size, const char *text)
+{
+    assert_true(text_copy(dst, size, text));
+}
+
+#define SET(member, text) set(member, sizeof(member), text)
+
+/* Every member differs from zero and from every other member of its type. */
+static void fill(struct job *j)
+{
+    memset(j, 0, sizeof(*j));
+    SET(j->id, FID);
+    SET(j->owner, "ann@example.org");
+    SET(j->tag, "tag \xc3\xbc");
+    j->state = JOB_RUNNING;
+    j->phase = JOB_PHASE_STORING;
+    j->attempt = 3;
+    j->failures = 2;
+    j->options = (struct job_options){ JOB_MODE_ABR, 100, 5, 32000, 1 };
+    SET(j->filename, "a \"b\" \\ c.mkv");
+    j->size_bytes = INT64_C(1) << 40;
+    SET(j->sha256, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    SET(j->video_fid, "1123456789abcdef01234567");
+    SET(j->mp3_fid, "2123456789abcdef01234567");
+    SET(j->retry_of, "3123456789abcdef01234567");
+    j->progress = (struct job_progress){ 1.25, 100.1, 1.0 / 3, 31.5, 3.75, 12 };
+    SET(j->input.container, "matroska,webm");
+    j->input.duration_s = 99.9;
+    j->input.track_count = 2;
+    j->input.tracks[0] = (struct job_track){ 1, "aac", "eng", 6, 48000, true };
+    j->input.tracks[1] = (struct job_track){ 2, "opus", "", 2, 44100, false };
+    j->output = (struct job_output){ 777, 99.8, "vbr", 187, 24000, 2, "ff00" };
+    j->error.problem = PROBLEM_WORKER_LOST;
+    SET(j->error.detail, "gone");
+    j->error.retryable = true;
+    j->created_at_ms = NOW_MS;
+    j->queued_at_ms = NOW_MS + 1;
+    j->started_at_ms = NOW_MS + 2;
+    j->finished_at_ms = NOW_MS + 3;
+    j->expires_at_ms = NOW_MS + 4;
+    j->lease_until_ms = NOW_MS + 5;
+    j->run_at_ms = NOW_MS + 6;
+    j->published = true;
+    j->published_at_ms = NOW_MS + 7;
+    j->announced = true;
+    j->email = (struct job_notice){ NOW_MS + 8, 1, NOW_MS + 9 };
+    j->webhook = (struct job_notice){ NOW_MS + 10, 2, NOW_MS + 11 };
+    SET(j->webhook_url, "https://example.org/hook");
+    SET(j->idempotency_key, "key");
+    SET(j->traceparent, TRACE);
+    j->rev = 41;
+}
+
+static void test_record_round_trip(void **state)
+{
+    (void)state;
+    struct job j;
+    struct job back;
+    fill(&j);
+    json_t *record = job_to_record(&j);
+    char *text = json_dumps(record, JSON_COMPACT);
+    json_decref(record);
+    record = json_loads(text, 0, NULL);
+    memset(&back, 0xaa, sizeof(back));
+    assert_err(OK, job_from_record(record, &back, NULL));
+    assert_string_equal(back.id, j.id);
+    assert_string_equal(back.owner, j.owner);
+    assert_string_equal(back.tag, j.tag);
+    assert_int_equal(back.state, j.state);
+    assert_int_equal(back.phase, j.phase);
+    assert_int_equal(back.attempt, j.attempt);
+    assert_int_equal(back.failures, j.failures);
+    assert_memory_equal(&back.options, &j.options, sizeof(j.options));
+    assert_string_equal(back.filename, j.filename);
+    assert_int_equal(back.size_bytes, j.size_bytes);
+    assert_string_equal(back.sha256, j.sha256);
+    assert_string_equal(back.video_fid, j.video_fid);
+    assert_string_equal(back.mp3_fid, j.mp3_fid);
+    assert_string_equal(back.retry_of, j.retry_of);
+    assert_memory_equal(&back.progress, &j.progress, sizeof(j.progress));
+    assert_string_equal(back.input.container, j.input.container);
+    assert_true(back.input.duration_s == j.input.duration_s);
+    assert_int_equal(back.input.track_count, 2);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(back.input.tracks[i].index, j.input.tracks[i].index);
+        assert_string_equal(back.input.tracks[i].codec, j.input.tracks[i].codec);
+        assert_string_equal(back.input.tracks[i].language, j.input.tracks[i].language);
+        assert_int_equal(back.input.tracks[i].channels, j.input.tracks[i].channels);
+        assert_int_equal(back.input.tracks[i].sample_rate_hz, j.input.tracks[i].sample_rate_hz);
+        assert_int_equal(back.input.tracks[i].is_default, j.input.tracks[i].is_default);
+    }
+    assert_int_equal(back.output.size_bytes, j.output.size_bytes);
+    assert_true(back.output.duration_s == j.output.duration_s);
+    assert_string_equal(back.output.mode, j.output.mode);
+    assert_int_equal(back.output.bitrate_kbps, j.output.bitrate_kbps);
+    assert_int_equal(back.output.sample_rate_hz, j.output.sample_rate_hz);
+    assert_int_equal(back.output.channels, j.output.channels);
+    assert_string_equal(back.output.sha256, j.output.sha256);
+    assert_int_equal(back.error.problem, j.error.problem);
+    assert_string_equal(back.error.detail, j.error.detail);
+    assert_int_equal(back.error.retryable, j.error.retryable);
+    assert_int_equal(back.created_at_ms, j.created_at_ms);
+    assert_int_equal(back.queued_at_ms, j.queued_at_ms);
+    assert_int_equal(back.started_at_ms, j.started_at_ms);
+    assert_int_equal(back.finished_at_ms, j.finished_at_ms);
+    assert_int_equal(back.expires_at_ms, j.expires_at_ms);
+    assert_int_equal(back.lease_until_ms, j.lease_until_ms);
+    assert_int_equal(back.run_at_ms, j.run_at_ms);
+    assert_int_equal(back.published, j.published);
+    assert_int_equal(back.published_at_ms, j.published_at_ms);
+    assert_int_equal(back.announced, j.announced);
+    assert_int_equal(back.email.due_at_ms, j.email.due_at_ms);
+    assert_int_equal(back.email.attempts, j.email.attempts);
+    assert_int_equal(back.email.sent_at_ms, j.email.sent_at_ms);
+    assert_int_equal(back.webhook.due_at_ms, j.webhook.due_at_ms);
+    assert_int_equal(back.webhook.attempts, j.webhook.attempts);
+    assert_int_equal(back.webhook.sent_at_ms, j.webhook.sent_at_ms);
+    assert_string_equal(back.webhook_url, j.webhook_url);
+    assert_string_equal(back.idempotency_key, j.idempotency_key);
+    assert_string_equal(back.traceparent, j.traceparent);
+    assert_int_equal(back.rev, j.rev);
+    json_decref(record);
+    free(text);
+}
+
+/* A record of `text` merged over a good one. */
+static enum err read_changed(const char *text, struct job *ret_job)
+{
+    struct job j;
+    fill(&j);
+    json_t *record = job_to_record(&j);
+    json_t *change = json_loads(text, 0, NULL);
+    assert_non_null(change);
+    assert_int_equal(json_object_update(record, change), 0);
+    enum err err = job_from_record(record, ret_job, NULL);
+    json_decref(change);
+    json_decref(record);
+    return err;
+}
+
+static void test_record_changed(void **state)
+{
+    (void)state;
+
+    static const struct {
+        const char *text;
+        enum err expected;
+    } rows[] = {
+        {"{}",                                                                                  OK         },
+        { "{\"future\":{\"a\":[1]}}",                                                           OK         },
+        { "{\"tag\":null,\"expires_at\":null,\"input\":null,\"error\":null,\"email\":null}",    OK         },
+        { "{\"options\":{\"mode\":\"vbr\",\"loudness\":-16}}",                                  OK         },
+        { "{\"attempt\":3.0,\"size_bytes\":12.0}",                                              OK         },
+        { "{\"error\":{\"type\":\"urn:unreel:problem:from-the-future\"}}",                      OK         },
+        { "{\"id\":null}",                                                                      ERR_CORRUPT},
+        { "{\"id\":\"x\"}",                                                                     ERR_CORRUPT},
+        { "{\"rev\":0}",                                                                        ERR_CORRUPT},
+        { "{\"rev\":\"1\"}",                                                                    ERR_CORRUPT},
+        { "{\"state\":\"paused\"}",                                                             ERR_CORRUPT},
+        { "{\"state\":2}",                                                                      ERR_CORRUPT},
+        { "{\"attempt\":3000000000}",                                                           ERR_CORRUPT},
+        { "{\"attempt\":1.5}",                                                                  ERR_CORRUPT},
+        { "{\"attempt\":1e300}",                                                                ERR_CORRUPT},
+        { "{\"published\":1}",                                                                  ERR_CORRUPT},
+        { "{\"created_at\":\"2026-01-01T00:00:00Z\"}",                                          ERR_CORRUPT},
+        { "{\"sha256\":\"00000000000000000000000000000000000000000000000000000000000000000\"}",
+         ERR_CORRUPT                                                                                       },
+        { "{\"progress\":{\"percent\":\"1\"}}",                                                 ERR_CORRUPT},
+        { "{\"options\":{\"bitrate\":1}}",                                                      ERR_CORRUPT},
+        { "{\"input\":{\"tracks\":[{\"index\":true}]}}",                                        ERR_CORRUPT},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct job j = { .rev = 5 };
+        if (read_changed(rows[i].text, &j) != rows[i].expected) {
+            fail_msg("%s: expected %s", rows[i].text, err_name(rows[i].expected));
+        }
+        assert_true(rows[i].expected == OK || j.rev == 5);
+    }
+    struct job j;
+    assert_err(ERR_CORRUPT, job_from_record(NULL, &j, NULL));
+    assert_err(OK, read_changed("{\"error\":{\"type\":\"urn:x\"}}", &j));
+    assert_int_equal(j.error.problem, PROBLEM_INTERNAL);
+}
+
+static void test_too_many_tracks(void **state)
+{
+    (void)state;
+    struct job j;
+    struct job back;
+    fill(&j);
+    json_t *record = job_to_record(&j);
+    json_t *tracks = json_object_get(json_object_get(record, "input"), "tracks");
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal(json_array_append_new(tracks, json_object()), 0);
+    }
+    assert_err(OK, job_from_record(record, &back, NULL));
+    assert_int_equal(back.input.track_count, JOB_TRACKS_MAX);
+    json_decref(record);
+    j.input.track_count = 1000; /* a caller's mistake is not read beyond the array */
+    record = job_to_record(&j);
+    assert_int_equal(json_array_size(json_object_get(json_object_get(record, "input"), "tracks")),
+                     JOB_TRACKS_MAX);
+    json_decref(record);
+}
+
+static const char *text_at(const json_t *json, const char *name)
+{
+    const json_t *value = json_object_get(json, name);
+    assert_non_null(value);
+    return json_is_null(value) ? "null" : json_string_value(value);
+}
+
+static void test_view_of_a_new_job(void **state)
+{
+    (void)state;
+    struct job j;
+    job_init(&j, "ann@example.org");
+    json_t *view = job_to_json(&j);
+    static const char *const nulls[] = { "tag",      "phase",       "sha256",     "mp3_fid",
+                                         "retry_of", "started_at",  "expires_at", "finished_at",
+                                         "run_at",   "webhook_url", "input",      "output",
+                                         "error",    "trace_id" };
+    static const char *const hidden[] = { "rev",       "lease_until", "email",
+                                          "webhook",   "failures",    "idempotency_key",
+                                          "published", "announced",   "traceparent" };
+    for (size_t i = 0; i < ARRAY_LEN(nulls); i++) {
+        assert_string_equal(text_at(view, nulls[i]), "null");
+    }
+    for (size_t i = 0; i < ARRAY_LEN(hidden); i++) {
+        assert_null(json_object_get(view, hidden[i]));
+    }
+    char now[CLOCK_TEXT_SIZE];
+    clock_format(now, j.created_at_ms);
+    assert_string_equal(text_at(view, "state"), "queued");
+    assert_string_equal(text_at(view, "created_at"), now);
+    assert_string_equal(text_at(view, "queued_at"), now);
+    assert_string_equal(text_at(view, "id"), j.id);
+    const json_t *links = json_object_get(view, "links");
+    assert_string_equal(text_at(links, "download"), "null");
+    assert_string_equal(text_at(links, "retry"), "null");
+    assert_string_equal(text_at(links, "cancel") + strlen("/v1/jobs/") + ID_LEN, "/cancel");
+    json_decref(view);
+}
+
+static void test_view_of_a_success(void **state)
+{
+    (void)state;
+    struct job j;
+    fill(&j);
+    j.state = JOB_SUCCEEDED;
+    json_t *view = job_to_json(&j);
+    const json_t *links = json_object_get(view, "links");
+    assert_string_equal(text_at(links, "self"), "/v1/jobs/" FID);
+    assert_string_equal(text_at(links, "download"), "/download?fid=2123456789abcdef01234567");
+    assert_string_equal(text_at(links, "cancel"), "null");
+    assert_string_equal(text_at(links, "retry"), "null");
+    assert_string_equal(text_at(view, "trace_id"), "4bf92f3577b34da6a3ce929d0e0e4736");
+    assert_string_equal(text_at(view, "error"), "null");
+    assert_string_equal(text_at(json_object_get(view, "output"), "mode"), "vbr");
+    assert_string_equal(text_at(json_object_get(view, "options"), "mode"), "abr");
+    const json_t *tracks = json_object_get(json_object_get(view, "input"), "tracks");
+    assert_string_equal(text_at(json_array_get(tracks, 1), "codec"), "opus");
+    assert_string_equal(text_at(json_array_get(tracks, 1), "language"), "null");
+    json_decref(view);
+}
+
+static void test_view_of_a_failure(void **state)
+{
+    (void)state;
+    struct job j;
+    fill(&j);
+    j.state = JOB_FAILED;
+    j.error.problem = PROBLEM_NO_AUDIO;
+    j.progress.percent = NAN;
+    j.progress.eta_s = INFINITY;
+    json_t *view = job_to_json(&j);
+    const json_t *error = json_object_get(view, "error");
+    assert_string_equal(text_at(error, "type"), "urn:unreel:problem:no-audio-stream");
+    assert_string_equal(text_at(error, "title"), problem_info(PROBLEM_NO_AUDIO)->title);
+    assert_string_equal(text_at(error, "detail"), "gone");
+    assert_true(json_is_true(json_object_get(error, "retryable")));
+    assert_string_equal(text_at(view, "output"), "null");
+    assert_non_null(json_string_value(json_object_get(json_object_get(view, "links"), "retry")));
+    const json_t *progress = json_object_get(view, "progress");
+    assert_true(json_real_value(json_object_get(progress, "percent")) == 0);
+    assert_string_equal(text_at(progress, "eta_s"), "null");
+    json_decref(view);
+}
+
+static void test_names(void **state)
+{
+    (void)state;
+    for (int i = 0; i < JOB_STATE_MAX; i++) {
+        assert_int_equal(job_state_from_name(job_state_name((enum job_state)i)), i);
+    }
+    assert_int_equal(job_state_from_name("Queued"), JOB_STATE_MAX);
+    assert_int_equal(job_state_from_name(""), JOB_STATE_MAX);
+    assert_string_equal(job_phase_name(JOB_PHASE_NONE), "");
+    assert_string_equal(job_phase_name(JOB_PHASE_PROBING), "probing");
+    struct job j = { .state = JOB_QUEUED };
+    assert_false(job_is_final(&j));
+    j.state = JOB_RUNNING;
+    assert_false(job_is_final(&j));
+    for (int i = JOB_SUCCEEDED; i <= JOB_CANCELLED; i++) {
+        j.state = (enum job_state)i;
+        assert_true(job_is_final(&j));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_record_round_trip),
+        cmocka_unit_test(test_record_changed),
+        cmocka_unit_test(test_too_many_tracks),
+        cmocka_unit_test(test_view_of_a_new_job),
+        cmocka_unit_test(test_view_of_a_success),
+        cmocka_unit_test(test_view_of_a_failure),
+        cmocka_unit_test(test_names),
+    };
+    return cmocka_run_group_tests_name("job", tests, NULL, NULL);
+}
