@@ -80,7 +80,7 @@ void queue_message_free(struct queue_message *m);
 /* Events: best effort, not stored for absent subscribers. routing_key: "job.running". Drops the
  * event (OK) when the broker is slow. */
 enum err queue_publish_event(struct queue *q, const char *routing_key, const void *body, size_t len,
-                             struct error *e) MUST_CHECK;
+                             struct error *e);
 /* pattern as of a topic exchange: "job.#", "job.*". One thread per subscription. */
 enum err queue_subscribe(struct queue *q, const char *pattern,
                          struct queue_subscription **ret_subscription, struct error *e) MUST_CHECK;
