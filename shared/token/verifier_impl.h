@@ -1,0 +1,27 @@
+/* The verifier with its clocks and its limits, for its tests. */
+#ifndef UNREEL_TOKEN_VERIFIER_IMPL_H
+#define UNREEL_TOKEN_VERIFIER_IMPL_H
+
+#include <stdint.h>
+
+#include "core/error.h"
+#include "token/verifier.h"
+
+#define VERIFIER_REFRESH_MS (5 * 60 * 1000)
+#define VERIFIER_UNKNOWN_KID_MS (30 * 1000)
+#define VERIFIER_KEEP_MS (24 * 60 * 60 * 1000)
+/* After a failed fetch: how long callers get the old set, or ERR_BUSY, without another try. */
+#define VERIFIER_RETRY_STALE_MS (30 * 1000)
+#define VERIFIER_RETRY_EMPTY_MS 1000
+
+struct verifier_clock {
+    int64_t (*mono_ms)(void);
+    int64_t (*wall_ms)(void);
+};
+
+/* token_verifier_new with other clocks. */
+enum err verifier_new_with_clock(const char *issuer, const char *audience, token_fetch_fn *fetch,
+                                 void *ctx, struct verifier_clock clock,
+                                 struct token_verifier **ret_verifier, struct error *e) MUST_CHECK;
+
+#endif
