@@ -1,0 +1,571 @@
+/* What the server refuses, and how it ends. */
+#include "fixture.h"
+#include "routes.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "core/attr.h"
+#include "core/clock.h"
+
+static struct seen seen;
+static struct http_server *server;
+static int port;
+
+static void start_with(void (*change)(struct http_server_options *options))
+{
+    server = routes_start(&seen, change);
+    port = http_server_port(server);
+}
+
+static int start(void **state)
+{
+    (void)state;
+    start_with(NULL);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    http_server_stop(server, 1000);
+    server = NULL;
+    return 0;
+}
+
+/* ---- the screen ---- */
+
+struct bytes {
+    const char *name;
+    const char *at;
+    size_t len;
+    int status;
+    bool is_ours; /* else libmicrohttpd's own answer */
+};
+
+#define ROW(name, text, status, is_ours)                                                           \
+    {                                                                                              \
+        name, text, sizeof(text) - 1, status, is_ours                                              \
+    }
+/* Executed if anybody takes the end of the request for another one. */
+#define SMUGGLED "DELETE /empty HTTP/1.1\r\nHost: a\r\n\r\n"
+#define POST "POST /upload HTTP/1.1\r\nHost: a\r\n"
+
+static const struct bytes smuggling[] = {
+    ROW("CL and TE",
+        POST "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" SMUGGLED, 400,
+        true),
+    ROW("TE and CL",
+        POST "Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n" SMUGGLED, 400,
+        true),
+    ROW("two CL", POST "Content-Length: 0\r\nContent-Length: 40\r\n\r\n" SMUGGLED, 400, true),
+    ROW("CL list", POST "Content-Length: 0, 40\r\n\r\n" SMUGGLED, 400, false),
+    ROW("two TE", POST "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        400, true),
+    ROW("TE: xchunked", POST "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n" SMUGGLED, 400, true),
+    ROW("TE: gzip, chunked", POST "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 400, true),
+    ROW("TE with blank at its end", POST "Transfer-Encoding: chunked \r\n\r\n0\r\n\r\n", 400, true),
+    ROW("TE in 1.0", "POST /upload HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400,
+        true),
+    ROW("CL +5", POST "Content-Length: +5\r\n\r\nabcde", 400, false),
+    ROW("CL -5", POST "Content-Length: -5\r\n\r\nabcde", 400, false),
+    ROW("bare LF", "GET /hello HTTP/1.1\nHost: a\n\n" SMUGGLED, 400, true),
+    ROW("bare LF in the request line", "GET /hello HTTP/1.1\nHost: a\r\n\r\n", 400, true),
+    ROW("bare LF in a header", "GET /hello HTTP/1.1\r\nHost: a\nX: b\r\n\r\n", 400, true),
+    ROW("bare LF at the end", "GET /hello HTTP/1.1\r\nHost: a\r\n\n", 400, true),
+    ROW("bare LF before the end", "GET /hello HTTP/1.1\r\nHost: a\n\r\n", 400, true),
+    ROW("bare CR", "GET /hello HTTP/1.1\r\nHost: a\r\nX: b\rY: c\r\n\r\n", 400, true),
+    ROW("blank before the colon", "GET /hello HTTP/1.1\r\nHost : a\r\n\r\n", 400, false),
+    ROW("blank before a colon", "GET /hello HTTP/1.1\r\nHost: a\r\nX : b\r\n\r\n", 400, true),
+    ROW("no Host", "GET /hello HTTP/1.1\r\nX: a\r\n\r\n", 400, false),
+    ROW("two Hosts", "GET /hello HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400, true),
+    ROW("folded header", "GET /hello HTTP/1.1\r\nHost: a\r\nX: b\r\n c\r\nY: d\r\n\r\n", 400, true),
+    ROW("folded last header", "GET /hello HTTP/1.1\r\nHost: a\r\nX: b\r\n\tc\r\n\r\n", 400, true),
+    ROW("folded TE", POST "Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n" SMUGGLED, 400, true),
+    ROW("folded first line", "GET /hello HTTP/1.1\r\n X: b\r\nHost: a\r\n\r\n", 400, true),
+    ROW("NUL in a value", "GET /hello HTTP/1.1\r\nHost: a\r\nX: b\0c\r\nY: d\r\n\r\n", 400, true),
+    ROW("NUL in the last value", "GET /hello HTTP/1.1\r\nHost: a\r\nX: b\0c\r\n\r\n", 400, true),
+    ROW("NUL in a CL", POST "Content-Length: 0\0001\r\nX: y\r\n\r\n" SMUGGLED, 400, true),
+    ROW("NUL in the target", "GET /hello\0 HTTP/1.1\r\nHost: a\r\n\r\n", 400, true),
+    ROW("control character", "GET /hello HTTP/1.1\r\nHost: a\r\nX: \x01\r\n\r\n", 400, true),
+    ROW("control character in the target", "GET /hel\x7flo HTTP/1.1\r\nHost: a\r\n\r\n", 400, true),
+    ROW("chunk extension", POST "Transfer-Encoding: chunked\r\n\r\n3;a=b\r\nabc\r\n0\r\n\r\n", 201,
+        true),
+    ROW("blanks around values", "GET /hello HTTP/1.1\r\nHost:  a \r\nX:\t b\t \r\nE:\r\n\r\n", 200,
+        true),
+    ROW("empty line first", "\r\nGET /hello HTTP/1.1\r\nHost: a\r\n\r\n", 200, true),
+};
+
+static void smuggling_is_refused(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(smuggling); i++) {
+        const struct bytes *row = &smuggling[i];
+        int fd = fixture_connect(port);
+        fixture_send(fd, row->at, row->len);
+        struct answer a = fixture_read(fd, false);
+        if (a.status != row->status) {
+            fail_msg("%s: %s%s", row->name, a.head, a.body);
+        }
+        if (row->status == 400) {
+            const char *connection = answer_header(&a, "Connection");
+            if (connection == NULL || strcmp(connection, "close") != 0) {
+                fail_msg("%s: the connection stays open", row->name);
+            }
+            bool is_problem = strstr(a.body, "urn:unreel:problem:bad-request") != NULL;
+            if (is_problem != row->is_ours) {
+                fail_msg("%s: %s", row->name, a.body);
+            }
+            /* Whatever follows is not executed. */
+            struct answer next = fixture_read(fd, false);
+            assert_int_equal(next.status, 0);
+            answer_release(&next);
+        }
+        answer_release(&a);
+        close(fd);
+    }
+}
+
+static void a_folded_head_in_pieces_is_refused(void **state)
+{
+    (void)state;
+    static const char text[] = "GET /hello HTTP/1.1\r\nHost: a\r\nX: b\r\n c\r\n\r\n";
+    int fd = fixture_connect(port);
+    for (size_t i = 0; i < sizeof(text) - 1; i++) {
+        fixture_send(fd, text + i, 1);
+        clock_sleep_ms(1);
+    }
+    struct answer a = fixture_read(fd, false);
+    assert_int_equal(a.status, 400);
+    answer_release(&a);
+    close(fd);
+}
+
+static void send_headers(int fd, int count, size_t value_len)
+{
+    char *value = malloc(value_len + 1);
+    memset(value, 'v', value_len);
+    value[value_len] = '\0';
+    char *text = malloc((value_len + 32) * (size_t)count + 100);
+    int len = sprintf(text, "GET /hello HTTP/1.1\r\nHost: a\r\n");
+    for (int i = 1; i < count; i++) {
+        len += sprintf(text + len, "X-%d: %s\r\n", i, value);
+    }
+    len += sprintf(text + len, "\r\n");
+    fixture_send(fd, text, (size_t)len);
+    free(text);
+    free(value);
+}
+
+static void large_heads_are_refused(void **state)
+{
+    (void)state;
+
+    static const struct {
+        int count;
+        size_t value_len;
+        int status;
+    } cases[] = {
+        {64,   10,    200},
+        { 65,  10,    400},
+        { 200, 1,     400},
+        { 2,   15000, 200},
+        { 2,   17000, 431},
+        { 2,   40000, 431},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        int fd = fixture_connect(port);
+        send_headers(fd, cases[i].count, cases[i].value_len);
+        struct answer a = fixture_read(fd, false);
+        if (a.status != cases[i].status) {
+            fail_msg("%d headers of %zu: %s", cases[i].count, cases[i].value_len, a.head);
+        }
+        answer_release(&a);
+        close(fd);
+    }
+}
+
+/* ---- answers before the end of the body ---- */
+
+static void read_all_then_answer(const char *head, size_t body_len, int status)
+{
+    /* As a client that only reads when it has sent everything. */
+    static char block[65536];
+    int fd = fixture_connect(port);
+    fixture_send_text(fd, head);
+    size_t left = body_len;
+    while (left > 0) {
+        size_t len = left < sizeof(block) ? left : sizeof(block);
+        fixture_send(fd, block, len);
+        left -= len;
+    }
+    struct answer a = fixture_read(fd, false);
+    assert_int_equal(a.status, status);
+    assert_non_null(strstr(a.body, "urn:unreel:problem:"));
+    answer_release(&a);
+    close(fd);
+}
+
+static void a_refusal_reaches_a_client_that_is_sending(void **state)
+{
+    (void)state;
+    const size_t size = (size_t)50 * 1024 * 1024;
+    for (int i = 0; i < 20; i++) {
+        read_all_then_answer(
+            "POST /private HTTP/1.1\r\nHost: a\r\nContent-Length: 52428800\r\n\r\n", size, 401);
+        read_all_then_answer(
+            "POST /upload?limit=9 HTTP/1.1\r\nHost: a\r\nContent-Length: 52428800\r\n\r\n", size,
+            413);
+    }
+    assert_int_equal(seen.bytes, 0);
+}
+
+static void a_refused_body_is_answered_in_the_middle(void **state)
+{
+    (void)state;
+    /* Chunked, so that only `data` can refuse; a client that reads when all is sent. */
+    for (int i = 0; i < 5; i++) {
+        int fd = fixture_connect(port);
+        fixture_send_text(fd, "POST /upload?limit=100000 HTTP/1.1\r\nHost: a\r\n"
+                              "Transfer-Encoding: chunked\r\n\r\n");
+        static char chunk[65536];
+        for (int n = 0; n < 400; n++) {
+            fixture_send_text(fd, "10000\r\n");
+            fixture_send(fd, chunk, sizeof(chunk));
+            fixture_send_text(fd, "\r\n");
+        }
+        fixture_send_text(fd, "0\r\n\r\n");
+        struct answer a = fixture_read(fd, false);
+        assert_int_equal(a.status, 413);
+        assert_string_equal(answer_header(&a, "Connection"), "close");
+        assert_string_equal(answer_header(&a, "X-Content-Type-Options"), "nosniff");
+        assert_non_null(strstr(a.body, "more than 100000 bytes"));
+        answer_release(&a);
+        close(fd);
+        wait_until(&seen.observed, i + 1);
+        assert_int_equal(seen.last_status, 413);
+    }
+    /* A kept body too. */
+    struct answer a = fixture_ask(
+        port, "POST /json HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+              "3e8\r\n");
+    assert_int_equal(a.status, 0);
+    answer_release(&a);
+    int fd = fixture_connect(port);
+    fixture_send_text(
+        fd, "POST /json HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n7d0\r\n");
+    static char body[2000];
+    fixture_send(fd, body, sizeof(body));
+    a = fixture_read(fd, false);
+    assert_int_equal(a.status, 413);
+    answer_release(&a);
+    close(fd);
+}
+
+static void curl_sees_the_refusal(void **state)
+{
+    (void)state;
+    char name[] = "/tmp/unreel-http-XXXXXX";
+    int file = mkstemp(name);
+    assert_true(file >= 0);
+    assert_int_equal(ftruncate(file, 50 * 1024 * 1024), 0);
+    close(file);
+    static const char *const expects[] = { "", "-H Expect:" };
+    for (int i = 0; i < 20; i++) {
+        char command[512];
+        (void)snprintf(command, sizeof(command),
+                       "curl -s -o /dev/null -w '%%{http_code}' %s -H 'Authorization: Bearer bad' "
+                       "-F file=@%s http://127.0.0.1:%d/private",
+                       expects[i % 2], name, port);
+        FILE *pipe = popen(command, "re");
+        char text[16] = "";
+        assert_non_null(pipe);
+        assert_non_null(fgets(text, sizeof(text), pipe));
+        (void)pclose(pipe);
+        assert_string_equal(text, "401");
+    }
+    (void)unlink(name);
+    assert_int_equal(seen.begun, 0);
+}
+
+/* ---- slow clients ---- */
+
+static void be_impatient(struct http_server_options *options)
+{
+    options->header_deadline_ms = 300;
+    options->idle_timeout_ms = 1000;
+    options->body_deadline_ms = 600;
+}
+
+static int start_impatient(void **state)
+{
+    (void)state;
+    start_with(be_impatient);
+    return 0;
+}
+
+/* Sends a byte now and then until the connection ends; returns after how long that was. */
+static int64_t drip(int fd, const char *text, int every_ms)
+{
+    int64_t begun = now_ms();
+    while (now_ms() - begun < 5000) {
+        if (send(fd, text, 1, MSG_NOSIGNAL) != 1 || fixture_is_closed(fd, every_ms)) {
+            break;
+        }
+        text += text[1] != '\0' ? 1 : 0;
+    }
+    return now_ms() - begun;
+}
+
+static void a_slow_head_is_cut_off(void **state)
+{
+    (void)state;
+    int fd = fixture_connect(port);
+    int64_t took = drip(fd, "GET /hello HTTP/1.1\r\nHost: a\r\nX: aaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+                        20);
+    assert_in_range(took, 250, 1500);
+    close(fd);
+    /* And one that sends nothing. */
+    fd = fixture_connect(port);
+    int64_t begun = now_ms();
+    assert_true(fixture_is_closed(fd, 5000));
+    assert_in_range(now_ms() - begun, 250, 1500);
+    close(fd);
+}
+
+static void a_slow_second_head_is_cut_off(void **state)
+{
+    (void)state;
+    int fd = fixture_connect(port);
+    fixture_send_text(fd, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+    struct answer a = fixture_read(fd, false);
+    assert_int_equal(a.status, 200);
+    answer_release(&a);
+    clock_sleep_ms(400); /* idle for longer than a head may take: fine */
+    fixture_send_text(fd, "GET /hello HTTP/1.1\r\n");
+    int64_t took = drip(fd, "X: aaaaaaaaaaaaaaaaaaaaaaaaaaaa", 20);
+    assert_in_range(took, 250, 1500);
+    close(fd);
+}
+
+static void a_slow_body_is_cut_off(void **state)
+{
+    (void)state;
+    int fd = fixture_connect(port);
+    fixture_send_text(fd, "POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n");
+    int64_t took = drip(fd, "a", 20);
+    assert_in_range(took, 500, 2000);
+    close(fd);
+    wait_until(&seen.done, 1);
+    assert_int_equal(seen.handled, 0);
+}
+
+static void a_slow_handler_is_not(void **state)
+{
+    (void)state;
+    int fd = fixture_connect(port);
+    fixture_send_text(fd, "GET /wait HTTP/1.1\r\nHost: a\r\n\r\n");
+    clock_sleep_ms(2200);
+    seen.go = true;
+    struct answer a = fixture_read(fd, false);
+    assert_int_equal(a.status, 200);
+    assert_true(seen.was_alive);
+    answer_release(&a);
+    close(fd);
+}
+
+/* ---- many clients ---- */
+
+static void allow_two_per_address(struct http_server_options *options)
+{
+    options->max_connections_per_ip = 2;
+}
+
+static int start_few(void **state)
+{
+    (void)state;
+    start_with(allow_two_per_address);
+    return 0;
+}
+
+static void connections_of_an_address_are_limited(void **state)
+{
+    (void)state;
+    int fds[3];
+    int closed = 0;
+    for (int i = 0; i < 3; i++) {
+        fds[i] = fixture_connect(port);
+        clock_sleep_ms(50);
+    }
+    for (int i = 0; i < 3; i++) {
+        closed += fixture_is_closed(fds[i], 100) ? 1 : 0;
+        close(fds[i]);
+    }
+    assert_int_equal(closed, 1);
+}
+
+static void use_one_thread(struct http_server_options *options)
+{
+    options->single_thread = true;
+    options->header_deadline_ms = 500;
+}
+
+static int start_single(void **state)
+{
+    (void)state;
+    start_with(use_one_thread);
+    return 0;
+}
+
+static void one_thread_serves_many(void **state)
+{
+    (void)state;
+    int fds[50];
+    for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
+        fds[i] = fixture_connect(port); /* slow ones, which must not be in the way */
+    }
+    for (int i = 0; i < 50; i++) {
+        struct answer a = fixture_ask(port, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_int_equal(a.status, 200);
+        answer_release(&a);
+        a = fixture_ask(port, "POST /json HTTP/1.1\r\nHost: a\r\nContent-Length: 2000\r\n\r\nxyz");
+        assert_int_equal(a.status, 413);
+        answer_release(&a);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
+        assert_true(fixture_is_closed(fds[i], 2000));
+        close(fds[i]);
+    }
+}
+
+/* ---- the end ---- */
+
+static void draining_finishes_what_was_begun(void **state)
+{
+    (void)state;
+    int idle = fixture_connect(port);
+    fixture_send_text(idle, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+    struct answer a = fixture_read(idle, false);
+    answer_release(&a);
+    int busy = fixture_connect(port);
+    fixture_send_text(busy, "POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab");
+    wait_until(&seen.begun, 1);
+    assert_int_equal(http_server_in_flight(server), 1);
+    http_server_drain(server);
+    http_server_drain(server);
+    assert_false(fixture_can_connect(port));
+    /* Known ones are answered and sent away. */
+    fixture_send_text(idle, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+    a = fixture_read(idle, false);
+    assert_int_equal(a.status, 200);
+    assert_string_equal(answer_header(&a, "Connection"), "close");
+    answer_release(&a);
+    fixture_send_text(busy, "cde");
+    a = fixture_read(busy, false);
+    assert_int_equal(a.status, 201);
+    assert_string_equal(answer_header(&a, "Connection"), "close");
+    answer_release(&a);
+    close(idle);
+    close(busy);
+}
+
+static void handlers_that_wait_hear_of_the_drain(void **state)
+{
+    (void)state;
+    int fd = fixture_connect(port);
+    fixture_send_text(fd, "GET /wait HTTP/1.1\r\nHost: a\r\n\r\n");
+    wait_until(&seen.slots_waiting, 1);
+    http_server_drain(server);
+    struct answer a = fixture_read(fd, false);
+    assert_int_equal(a.status, 200);
+    answer_release(&a);
+    close(fd);
+}
+
+static void handlers_that_wait_hear_of_a_client_that_left(void **state)
+{
+    (void)state;
+    int fd = fixture_connect(port);
+    fixture_send_text(fd, "GET /wait HTTP/1.1\r\nHost: a\r\n\r\n");
+    wait_until(&seen.slots_waiting, 1);
+    close(fd);
+    wait_until(&seen.observed, 1);
+    assert_false(seen.was_alive);
+}
+
+static void *let_go_later(void *arg)
+{
+    (void)arg;
+    clock_sleep_ms(300);
+    seen.go = true;
+    return NULL;
+}
+
+static void stopping_waits_for_requests_in_hand(void **state)
+{
+    (void)state;
+    int fd = fixture_connect(port);
+    fixture_send_text(fd, "GET /stubborn HTTP/1.1\r\nHost: a\r\n\r\n");
+    wait_until(&seen.slots_waiting, 1);
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, let_go_later, NULL), 0);
+    int64_t begun = now_ms();
+    http_server_stop(server, 5000);
+    server = NULL;
+    assert_in_range(now_ms() - begun, 250, 3000);
+    struct answer a = fixture_read(fd, false);
+    assert_int_equal(a.status, 200);
+    assert_string_equal(a.body, "stubborn");
+    answer_release(&a);
+    close(fd);
+    pthread_join(thread, NULL);
+}
+
+static void stopping_breaks_off_what_takes_too_long(void **state)
+{
+    (void)state;
+    int sending = fixture_connect(port);
+    fixture_send_text(sending, "POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab");
+    int silent = fixture_connect(port);
+    wait_until(&seen.begun, 1);
+    int64_t begun = now_ms();
+    http_server_stop(server, 200);
+    server = NULL;
+    assert_in_range(now_ms() - begun, 150, 3000);
+    assert_int_equal(seen.done, 1);
+    assert_int_equal(seen.aborted, 1);
+    close(sending);
+    close(silent);
+}
+
+#define SERVED(name) cmocka_unit_test_setup_teardown(name, start, stop)
+#define SERVED_BY(name, begin) cmocka_unit_test_setup_teardown(name, begin, stop)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SERVED(smuggling_is_refused),
+        SERVED(a_folded_head_in_pieces_is_refused),
+        SERVED(large_heads_are_refused),
+        SERVED(a_refusal_reaches_a_client_that_is_sending),
+        SERVED(a_refused_body_is_answered_in_the_middle),
+        SERVED(curl_sees_the_refusal),
+        SERVED_BY(a_slow_head_is_cut_off, start_impatient),
+        SERVED_BY(a_slow_second_head_is_cut_off, start_impatient),
+        SERVED_BY(a_slow_body_is_cut_off, start_impatient),
+        SERVED_BY(a_slow_handler_is_not, start_impatient),
+        SERVED_BY(connections_of_an_address_are_limited, start_few),
+        SERVED_BY(one_thread_serves_many, start_single),
+        SERVED(draining_finishes_what_was_begun),
+        SERVED(handlers_that_wait_hear_of_the_drain),
+        SERVED(handlers_that_wait_hear_of_a_client_that_left),
+        SERVED(stopping_waits_for_requests_in_hand),
+        SERVED(stopping_breaks_off_what_takes_too_long),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
