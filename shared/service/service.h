@@ -2,10 +2,14 @@
  * drain, stop in reverse.
  *
  * service_main blocks SIGTERM, SIGINT and SIGHUP before any thread, ignores SIGPIPE, handles
- * --help, --version, --config-markdown and commands, loads the configuration, starts the ops port
+ * --help, --version, --config-markdown, --config-names and commands, loads the configuration, starts the ops port
  * (alive, not ready), calls start, is ready when all checks pass, and waits for SIGTERM or SIGINT;
  * then readyz answers 503, drain is called, it waits until is_idle or the drain time is over, and
- * stop is called. Exit codes: 0 stopped in order; 1 a failure; 2 wrong usage or configuration. */
+ * stop is called. A second signal during the drain calls stop at once, and one more ends the
+ * process. Exit codes: 0 stopped in order; 1 a failure, or cut short by a second signal; 2 wrong
+ * usage or configuration.
+ *
+ * Children inherit the blocked signals: whoever starts one resets its mask. */
 #ifndef UNREEL_SERVICE_SERVICE_H
 #define UNREEL_SERVICE_SERVICE_H
 
@@ -36,10 +40,11 @@ struct service_definition {
     /* Starts everything; may add checks and metrics. A dependency that is down is no failure:
      * readiness says so. */
     enum err (*start)(struct service *s, void *settings, void **ret_state, struct error *e);
-    /* Stop taking new work; returns at once. */
+    /* Stop taking new work; returns at once. May be NULL. */
     void (*drain)(void *state);
+    /* May be NULL: always. */
     bool (*is_idle)(void *state);
-    /* Ends what is left, joins threads, frees. */
+    /* Ends what is left, joins threads, frees. No check runs any more. May be NULL. */
     void (*stop)(void *state);
 };
 
