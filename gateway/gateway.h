@@ -1,0 +1,50 @@
+/* The gateway's state, shared by its routes. Everything here is set up before the first request and
+ * thread-safe. */
+#ifndef UNREEL_GATEWAY_GATEWAY_H
+#define UNREEL_GATEWAY_GATEWAY_H
+
+#include "blobs/blobs.h"
+#include "core/config.h"
+#include "core/metrics.h"
+#include "http/server.h"
+#include "jobs/jobs.h"
+#include "queue/queue.h"
+#include "token/verifier.h"
+
+enum gateway_compat { COMPAT_NONE, COMPAT_TUTORIAL };
+
+struct gateway_settings {
+    struct config_common common; /* first */
+    int64_t port;
+    char *blobs_url, *jobs_url, *queue_url, *auth_url;
+    char *issuer, *audience;
+    int compat;
+    int64_t max_upload_bytes;
+    int64_t max_uploads_per_user;
+    int64_t max_wait_s;
+    int64_t max_connections, max_connections_per_ip;
+    int64_t header_deadline_s, idle_timeout_s, body_min_bytes_per_s, upload_deadline_s;
+    int64_t republish_after_s, max_failures;
+};
+
+struct relay;
+struct upload_slots;
+
+struct gateway {
+    const struct gateway_settings *settings;
+    struct blobs *videos, *mp3s;
+    struct jobs *jobs;
+    struct queue *queue;
+    struct token_verifier *verifier;
+    struct relay *relay;
+    struct upload_slots *slots;
+    struct http_server *server;
+};
+
+extern struct metric metric_http_requests, metric_http_duration, metric_upload_bytes,
+    metric_uploads_in_flight, metric_jobs, metric_outbox_published, metric_outbox_failures;
+
+/* Registers the metrics above. Once, at start. */
+void gateway_metrics_register(void);
+
+#endif

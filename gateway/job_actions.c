@@ -1,0 +1,115 @@
+/* Cancel, retry and delete. */
+#include <string.h>
+
+#include "core/log.h"
+#include "core/text.h"
+#include "relay.h"
+#include "routes.h"
+#include "submit.h"
+
+#include "core/banned.h"
+
+void job_cancel_handle(struct http_request *r, void *ctx)
+{
+    struct gateway *g = ctx;
+    struct job job;
+    struct error e = { 0 };
+    enum err rc = jobs_cancel(g->jobs, http_request_segment(r, "id"), http_request_user(r), &job,
+                              &e);
+    if (rc == ERR_EXISTS) {
+        http_reply_problem(r, PROBLEM_NOT_CANCELLABLE, "The job has ended already.");
+        return;
+    }
+    if (rc != OK) {
+        reply_store_error(r, &e);
+        return;
+    }
+    log_context(http_request_trace_id(r), job.id);
+    log_info("job cancelled by its owner");
+    relay_publish(g->relay, &job);
+    reply_job(r, 202, &job);
+}
+
+void job_retry_handle(struct http_request *r, void *ctx)
+{
+    struct gateway *g = ctx;
+    struct job old;
+    struct error e = { 0 };
+    if (jobs_get(g->jobs, http_request_segment(r, "id"), http_request_user(r), &old, &e) != OK) {
+        reply_store_error(r, &e);
+        return;
+    }
+    if (old.state != JOB_FAILED && old.state != JOB_CANCELLED) {
+        http_reply_problem(r, PROBLEM_NOT_RETRYABLE,
+                           "Only a failed or cancelled job can be retried.");
+        return;
+    }
+    struct blob_stat stat;
+    enum err rc = blobs_stat(g->videos, old.video_fid, &stat, &e);
+    if (rc == ERR_NOT_FOUND) {
+        http_reply_problem(r, PROBLEM_SOURCE_MISSING, "The uploaded file is no longer here.");
+        return;
+    }
+    if (rc != OK) {
+        reply_store_error(r, &e);
+        return;
+    }
+    struct job job;
+    job_init(&job, old.owner);
+    job.options = old.options;
+    job.size_bytes = old.size_bytes;
+    (void)text_copy(job.tag, sizeof(job.tag), old.tag);
+    (void)text_copy(job.filename, sizeof(job.filename), old.filename);
+    (void)text_copy(job.sha256, sizeof(job.sha256), old.sha256);
+    (void)text_copy(job.video_fid, sizeof(job.video_fid), old.video_fid);
+    (void)text_copy(job.retry_of, sizeof(job.retry_of), old.id);
+    (void)text_copy(job.webhook_url, sizeof(job.webhook_url), old.webhook_url);
+    (void)text_copy(job.traceparent, sizeof(job.traceparent), http_request_traceparent(r));
+    log_context(http_request_trace_id(r), job.id);
+    if (submit_job(g, &job, &e) != OK) {
+        reply_store_error(r, &e);
+        return;
+    }
+    reply_job(r, 202, &job);
+}
+
+static void remove_file(struct blobs *bucket, const char *id)
+{
+    struct error e = { 0 };
+    enum err rc = blobs_remove(bucket, id, &e);
+    if (rc != OK && rc != ERR_NOT_FOUND) {
+        log_error("file %s could not be removed: %s", id, e.text);
+    }
+}
+
+void job_delete_handle(struct http_request *r, void *ctx)
+{
+    struct gateway *g = ctx;
+    const char *id = http_request_segment(r, "id");
+    const char *owner = http_request_user(r);
+    struct job job;
+    struct error e = { 0 };
+    /* Ended first, so that no attempt can finish behind our back. */
+    enum err rc = jobs_cancel(g->jobs, id, owner, &job, &e);
+    if (rc == OK || rc == ERR_EXISTS) {
+        rc = jobs_get(g->jobs, id, owner, &job, &e);
+    }
+    if (rc == OK) {
+        rc = jobs_remove(g->jobs, id, owner, &e);
+    }
+    if (rc != OK) {
+        reply_store_error(r, &e);
+        return;
+    }
+    log_context(http_request_trace_id(r), id);
+    if (job.mp3_fid[0] != '\0') {
+        remove_file(g->mp3s, job.mp3_fid);
+    }
+    /* A retry shares its source with the job that it repeats. */
+    struct job other;
+    if (jobs_get_by_video(g->jobs, job.video_fid, &other, NULL) == ERR_NOT_FOUND) {
+        remove_file(g->videos, job.video_fid);
+    }
+    log_info("job and files deleted by their owner");
+    http_reply_empty(r, 204);
+}

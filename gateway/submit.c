@@ -1,0 +1,140 @@
+#include "submit.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "core/text.h"
+#include "relay.h"
+#include "routes.h"
+
+#include "core/banned.h"
+
+static const int wait_poll_ms = 50;
+
+enum err submit_job(struct gateway *g, struct job *job, struct error *e)
+{
+    enum err rc = jobs_create(g->jobs, job, e);
+    if (rc == OK) {
+        log_info("job accepted: %lld bytes", (long long)job->size_bytes);
+        relay_publish(g->relay, job);
+    }
+    return rc;
+}
+
+void reply_job(struct http_request *r, int status, const struct job *j)
+{
+    char location[64];
+    (void)snprintf(location, sizeof(location), "/v1/jobs/%s", j->id);
+    http_reply_header(r, "Location", location);
+    if (!job_is_final(j)) {
+        http_reply_header(r, "Retry-After", "1");
+    }
+    http_reply_json(r, status, job_to_json(j));
+}
+
+/* Prefer: wait=N (RFC 7240): seconds that the client would like the answer to be held, 0 without.
+ */
+static int64_t preferred_wait_s(const struct http_request *r, int64_t max_s)
+{
+    const char *prefer = http_request_header(r, "Prefer");
+    const char *wait = prefer != NULL ? strstr(prefer, "wait=") : NULL;
+    if (wait == NULL) {
+        return 0;
+    }
+    char digits[8] = "";
+    size_t len = strspn(wait + 5, "0123456789");
+    if (len == 0 || len >= sizeof(digits)) {
+        return 0;
+    }
+    memcpy(digits, wait + 5, len);
+    int64_t seconds = 0;
+    if (text_to_int64(digits, 0, 9999999, &seconds) != OK) {
+        return 0;
+    }
+    return seconds < max_s ? seconds : max_s;
+}
+
+static void wait_for_end(struct http_request *r, struct gateway *g, struct job *job, int64_t wait_s)
+{
+    int64_t deadline_ms = clock_mono_ms() + wait_s * 1000;
+    while (!job_is_final(job) && clock_mono_ms() < deadline_ms && http_request_is_alive(r)) {
+        clock_sleep_ms(wait_poll_ms);
+        struct job now;
+        if (jobs_get(g->jobs, job->id, NULL, &now, NULL) != OK) {
+            break;
+        }
+        *job = now;
+    }
+    char applied[32];
+    (void)snprintf(applied, sizeof(applied), "wait=%lld", (long long)wait_s);
+    http_reply_header(r, "Preference-Applied", applied);
+}
+
+static void reply_accepted(struct http_request *r, struct gateway *g, struct job *job)
+{
+    if (g->settings->compat == COMPAT_TUTORIAL && strcmp(http_request_path(r), "/upload") == 0) {
+        http_reply_text(r, 200, "text/plain; charset=utf-8", "success!");
+        return;
+    }
+    int64_t wait_s = preferred_wait_s(r, g->settings->max_wait_s);
+    if (wait_s > 0) {
+        wait_for_end(r, g, job, wait_s);
+    }
+    reply_job(r, job_is_final(job) ? 200 : 202, job);
+}
+
+/* The key was used before: the same upload gets the same job, another one is refused. */
+static void reply_replay(struct http_request *r, struct gateway *g, const struct job *job)
+{
+    struct job first;
+    struct error e = { 0 };
+    if (jobs_get_by_key(g->jobs, job->owner, job->idempotency_key, &first, &e) != OK) {
+        reply_store_error(r, &e);
+        return;
+    }
+    if (strcmp(first.sha256, job->sha256) != 0 ||
+        memcmp(&first.options, &job->options, sizeof(first.options)) != 0) {
+        log_info("upload refused: its idempotency key belongs to another upload");
+        http_reply_problem(r, PROBLEM_IDEMPOTENCY_MISMATCH,
+                           "This Idempotency-Key was used for another file or other options.");
+        return;
+    }
+    log_info("upload repeated: answered with job %s", first.id);
+    reply_accepted(r, g, &first);
+}
+
+void submit_upload(struct http_request *r, struct gateway *g, struct intake *in)
+{
+    struct error e = { 0 };
+    if (intake_commit(in, &e) != OK) {
+        reply_store_error(r, &e);
+        return;
+    }
+    struct job *job = intake_job(in);
+    enum err rc = submit_job(g, job, &e);
+    if (rc == ERR_EXISTS && job->idempotency_key[0] != '\0') {
+        reply_replay(r, g, job);
+        return;
+    }
+    if (rc != OK) {
+        /* A store that failed half-way may have the record after all: then the file must stay. */
+        struct job stored;
+        enum err known = jobs_get(g->jobs, job->id, NULL, &stored, NULL);
+        if (known == OK) {
+            intake_accept(in);
+            relay_publish(g->relay, &stored);
+            reply_accepted(r, g, &stored);
+            return;
+        }
+        if (known != ERR_NOT_FOUND) {
+            intake_accept(in);
+            log_error("job %s may or may not be stored; its file is kept", job->id);
+        }
+        reply_store_error(r, &e);
+        return;
+    }
+    intake_accept(in);
+    reply_accepted(r, g, job);
+}

@@ -1,0 +1,335 @@
+/* POST /upload (a form with one file) and POST /v1/jobs (the body is the file): the same intake,
+ * two ways of framing. */
+#include <stdio.h>
+#include <string.h>
+
+#include "core/log.h"
+#include "core/text.h"
+#include "core/url.h"
+#include "http/multipart.h"
+#include "intake.h"
+#include "routes.h"
+#include "submit.h"
+
+#include "core/banned.h"
+
+/* What surrounds a file in a form may take this much beside it. */
+static const int64_t form_overhead_bytes = 64 * 1024;
+static const int form_overhead_length_max = 1024;
+
+struct upload {
+    struct gateway *gateway;
+    struct intake *intake;
+    struct multipart *form; /* NULL for a raw body */
+    int file_count;
+    bool in_file;
+    bool is_answered; /* a handler ran: the client did not go away before its body was whole */
+    char field_name[64];
+    struct buf field;
+    /* The first mistake in options, told once the body is whole. */
+    enum problem problem;
+    char detail[JOB_DETAIL_SIZE];
+};
+
+static void note_problem(struct upload *u, enum problem p, const char *detail)
+{
+    if (u->problem == PROBLEM_NONE) {
+        u->problem = p;
+        (void)text_copy(u->detail, sizeof(u->detail), detail);
+    }
+}
+
+static bool is_webhook_url(const char *text)
+{
+    if (!text_starts_with(text, "https://") && !text_starts_with(text, "http://")) {
+        return false;
+    }
+    AUTO(url_free) struct url *url = NULL;
+    return strlen(text) < JOB_WEBHOOK_SIZE && url_parse(text, &url, NULL) == OK &&
+           url->host != NULL;
+}
+
+/* One option of the job, from the query, a header or a form field. */
+static void set_option(void *ctx, const char *name, const char *value)
+{
+    struct upload *u = ctx;
+    struct job *job = intake_job(u->intake);
+    char detail[JOB_DETAIL_SIZE] = "";
+    if (strcmp(name, "filename") == 0) {
+        text_clean_filename(job->filename, sizeof(job->filename), value);
+    } else if (strcmp(name, "tag") == 0) {
+        if (!text_is_utf8(value, strlen(value)) || !text_copy(job->tag, sizeof(job->tag), value)) {
+            (void)snprintf(detail, sizeof(detail), "tag: UTF-8 text of at most %d bytes.",
+                           JOB_TAG_SIZE - 1);
+        }
+    } else if (strcmp(name, "webhook_url") == 0) {
+        if (!is_webhook_url(value)) {
+            (void)snprintf(detail, sizeof(detail),
+                           "webhook_url: an http(s) address of at most %d bytes.",
+                           JOB_WEBHOOK_SIZE - 1);
+        } else {
+            (void)text_copy(job->webhook_url, sizeof(job->webhook_url), value);
+        }
+    } else {
+        struct error e = { 0 };
+        enum err rc = job_options_set(&job->options, name, value, &e);
+        if (rc == ERR_NOT_FOUND) {
+            char shown[64];
+            (void)text_copy(shown, sizeof(shown), name);
+            (void)snprintf(detail, sizeof(detail), "There is no option `%s`.", shown);
+        } else if (rc != OK) {
+            (void)text_copy(detail, sizeof(detail), e.text);
+        }
+    }
+    if (detail[0] != '\0') {
+        note_problem(u, PROBLEM_INVALID_OPTION, detail);
+    }
+}
+
+/* X-Unreel-Bitrate and so on: for clients that would rather not touch the query. */
+static void options_from_headers(struct upload *u, const struct http_request *r)
+{
+    size_t count = 0;
+    const struct job_option_info *table = job_option_table(&count);
+    for (size_t i = 0; i < count; i++) {
+        char header[64];
+        (void)snprintf(header, sizeof(header), "X-Unreel-%s", table[i].name);
+        for (char *c = header; *c != '\0'; c++) {
+            *c = *c == '_' ? '-' : *c;
+        }
+        const char *value = http_request_header(r, header);
+        if (value != NULL) {
+            set_option(u, table[i].name, value);
+        }
+    }
+    const char *filename = http_request_header(r, "X-Unreel-Filename");
+    if (filename != NULL) {
+        set_option(u, "filename", filename);
+    }
+}
+
+/* Idempotency-Key: a quoted string of the structured fields, or the same without its quotes. */
+static void idempotency_from_header(struct upload *u, const struct http_request *r)
+{
+    const char *key = http_request_header(r, "Idempotency-Key");
+    if (key == NULL) {
+        return;
+    }
+    struct job *job = intake_job(u->intake);
+    size_t len = strlen(key);
+    if (len >= 2 && key[0] == '"' && key[len - 1] == '"') {
+        key++;
+        len -= 2;
+    }
+    bool is_plain = len > 0 && len < sizeof(job->idempotency_key);
+    for (size_t i = 0; is_plain && i < len; i++) {
+        is_plain = key[i] > ' ' && key[i] < 0x7f && key[i] != '"' && key[i] != '\\';
+    }
+    if (!is_plain) {
+        note_problem(u, PROBLEM_BAD_REQUEST, "Idempotency-Key: 1 to 128 visible ASCII characters.");
+        return;
+    }
+    memcpy(job->idempotency_key, key, len);
+    job->idempotency_key[len] = '\0';
+}
+
+/* ---- the form ---- */
+
+static enum err form_part_begin(void *ctx, const struct multipart_part *part, struct error *e)
+{
+    struct upload *u = ctx;
+    u->in_file = part->filename != NULL;
+    buf_clear(&u->field);
+    if (!u->in_file) {
+        (void)text_copy(u->field_name, sizeof(u->field_name), part->name);
+        return OK;
+    }
+    u->file_count++;
+    if (u->file_count > 1) {
+        return err_set(e, ERR_EXISTS, "more than one file in the form");
+    }
+    set_option(u, "filename", part->filename);
+    return OK;
+}
+
+static enum err form_part_data(void *ctx, const void *bytes, size_t len, struct error *e)
+{
+    struct upload *u = ctx;
+    if (u->in_file) {
+        return intake_write(u->intake, bytes, len, e);
+    }
+    if (buf_append(&u->field, bytes, len) != OK) {
+        return err_set(e, ERR_INVALID, "a form field is longer than %zu bytes", u->field.max);
+    }
+    return OK;
+}
+
+static enum err form_part_end(void *ctx, struct error *e)
+{
+    (void)e;
+    struct upload *u = ctx;
+    if (!u->in_file) {
+        set_option(u, u->field_name, buf_text(&u->field));
+    }
+    return OK;
+}
+
+static const struct multipart_events form_events = { .part_begin = form_part_begin,
+                                                     .part_data = form_part_data,
+                                                     .part_end = form_part_end };
+
+/* ---- the route ---- */
+
+static void reply_too_large(struct http_request *r, const struct gateway *g)
+{
+    http_reply_problem(r, PROBLEM_INPUT_TOO_LARGE, "A file may have at most %lld bytes.",
+                       (long long)g->settings->max_upload_bytes);
+}
+
+/* What both kinds of upload need before their first byte. NULL: answered. */
+static struct upload *upload_begin(struct http_request *r, struct gateway *g, int64_t max_body)
+{
+    if (http_request_content_length(r) > max_body) {
+        log_info("upload refused: %lld bytes announced", (long long)http_request_content_length(r));
+        reply_too_large(r, g);
+        return NULL;
+    }
+    struct intake *intake = NULL;
+    struct error e = { 0 };
+    if (intake_new(g, http_request_user(r), &intake, &e) != OK) {
+        log_info("upload refused: %s", e.text);
+        http_reply_header(r, "Retry-After", "5");
+        http_reply_problem(r, PROBLEM_TOO_MANY_REQUESTS,
+                           "You have %lld uploads under way; wait for one to end.",
+                           (long long)g->settings->max_uploads_per_user);
+        return NULL;
+    }
+    struct upload *u = xcalloc(1, sizeof(*u));
+    u->gateway = g;
+    u->intake = intake;
+    buf_init(&u->field, 4096);
+    struct job *job = intake_job(intake);
+    (void)text_copy(job->traceparent, sizeof(job->traceparent), http_request_traceparent(r));
+    text_clean_filename(job->filename, sizeof(job->filename), "upload");
+    log_context(http_request_trace_id(r), job->id);
+    http_request_set_state(r, u);
+    http_request_each_query(r, set_option, u);
+    options_from_headers(u, r);
+    idempotency_from_header(u, r);
+    if (u->problem != PROBLEM_NONE) {
+        /* Known before the body: the client is spared sending it. */
+        log_info("upload refused: %s", u->detail);
+        u->is_answered = true;
+        http_reply_problem(r, u->problem, "%s", u->detail);
+        return NULL;
+    }
+    return u;
+}
+
+void upload_form_begin(struct http_request *r, void *ctx)
+{
+    struct gateway *g = ctx;
+    struct upload *u = upload_begin(r, g, g->settings->max_upload_bytes + form_overhead_bytes);
+    if (u == NULL) {
+        return;
+    }
+    const char *type = http_request_header(r, "Content-Type");
+    if (type == NULL || strlen(type) > (size_t)form_overhead_length_max ||
+        multipart_new(type, &form_events, u, &u->form, NULL) != OK) {
+        u->is_answered = true;
+        log_info("upload refused: its content type is no multipart/form-data");
+        http_reply_problem(r, PROBLEM_UNSUPPORTED_TYPE,
+                           "Send a form (multipart/form-data), as curl -F file=@video.mp4 does, "
+                           "or the file itself to /v1/jobs.");
+    }
+}
+
+void upload_raw_begin(struct http_request *r, void *ctx)
+{
+    struct gateway *g = ctx;
+    const char *type = http_request_header(r, "Content-Type");
+    if (type != NULL && (text_starts_with(type, "multipart/") ||
+                         text_starts_with(type, "application/x-www-form-urlencoded"))) {
+        log_info("upload refused: a form was sent where a file belongs");
+        http_reply_problem(r, PROBLEM_UNSUPPORTED_TYPE,
+                           "The body is the file itself here (curl --data-binary or -T); "
+                           "forms go to /upload.");
+        return;
+    }
+    (void)upload_begin(r, g, g->settings->max_upload_bytes);
+}
+
+enum err upload_data(struct http_request *r, void *ctx, const void *bytes, size_t len,
+                     struct error *e)
+{
+    (void)ctx;
+    struct upload *u = http_request_state(r);
+    if (u->form != NULL) {
+        return multipart_feed(u->form, bytes, len, e);
+    }
+    return intake_write(u->intake, bytes, len, e);
+}
+
+/* Answers an upload whose body cannot become a job. */
+static bool refuse_body(struct http_request *r, struct upload *u)
+{
+    struct error e = { 0 };
+    enum err rc = http_request_body_error(r, &e);
+    if (rc == ERR_TOO_BIG && intake_size(u->intake) > 0) {
+        reply_too_large(r, u->gateway);
+    } else if (rc == ERR_EXISTS && u->file_count > 1) {
+        http_reply_problem(r, PROBLEM_FILE_COUNT,
+                           "The form holds several files; send one at a time.");
+    } else if (rc == ERR_INVALID || rc == ERR_TOO_BIG) {
+        http_reply_problem(r, PROBLEM_BAD_REQUEST, "The form cannot be read: %s.", e.text);
+    } else if (rc != OK) {
+        reply_store_error(r, &e);
+    } else if (u->form != NULL && !multipart_is_complete(u->form)) {
+        http_reply_problem(r, PROBLEM_UPLOAD_INCOMPLETE,
+                           "The form ends before its closing boundary.");
+    } else if (u->form != NULL && u->file_count == 0) {
+        http_reply_problem(r, PROBLEM_FILE_COUNT, "The form holds no file; send one as `file`.");
+    } else if (intake_size(u->intake) == 0) {
+        http_reply_problem(r, PROBLEM_EMPTY_UPLOAD, "The file is empty.");
+    } else if (u->problem == PROBLEM_NONE &&
+               job_options_check(&intake_job(u->intake)->options, &e) != OK) {
+        http_reply_problem(r, PROBLEM_INVALID_OPTION, "%s", e.text);
+    } else if (u->problem != PROBLEM_NONE) {
+        http_reply_problem(r, u->problem, "%s", u->detail);
+    } else {
+        return false;
+    }
+    log_info("upload refused after %lld bytes: %s", (long long)intake_size(u->intake),
+             e.text[0] != '\0' ? e.text : "see the answer's problem type");
+    return true;
+}
+
+void upload_handle(struct http_request *r, void *ctx)
+{
+    struct gateway *g = ctx;
+    struct upload *u = http_request_state(r);
+    u->is_answered = true;
+    log_context(http_request_trace_id(r), intake_job(u->intake)->id);
+    if (!refuse_body(r, u)) {
+        submit_upload(r, g, u->intake);
+    }
+}
+
+void upload_done(struct http_request *r, void *ctx)
+{
+    (void)ctx;
+    struct upload *u = http_request_state(r);
+    if (u == NULL) {
+        return;
+    }
+    if (!u->is_answered) {
+        log_warn("upload broken off by the client after %lld bytes; nothing is kept",
+                 (long long)intake_size(u->intake));
+    }
+    multipart_free(u->form);
+    intake_free(u->intake);
+    buf_release(&u->field);
+    free(u);
+    http_request_set_state(r, NULL);
+    log_context(NULL, NULL);
+}
