@@ -1,0 +1,391 @@
+#include "demux.h"
+
+#include <libavutil/avstring.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "codecs.h"
+#include "core/text.h"
+
+#include "core/banned.h"
+
+#define PROBE_SIZE "5000000"
+#define ANALYZE_US "2000000"
+#define MAX_STREAMS "32"
+#define MAX_PROBE_PACKETS "2500"
+/* Below this libavformat guesses: text and noise look like MPEG audio to it. */
+#define MIN_PROBE_SCORE 10
+#define MAX_PROBE_BYTES 5000000
+
+struct demux {
+    struct input *in;
+    AVFormatContext *context;
+    AVStream *stream;
+    const AVCodec *decoder;
+    int64_t promised_us;
+    int64_t duration_us;
+    unsigned seen_streams; /* whose discard has been set */
+};
+
+/* No file and no address is ever opened for a container's sake. */
+static int deny_open(AVFormatContext *context, AVIOContext **io, const char *url, int flags,
+                     AVDictionary **options)
+{
+    (void)context;
+    (void)io;
+    (void)url;
+    (void)flags;
+    (void)options;
+    return AVERROR(EACCES);
+}
+
+static enum err open_failed(const struct demux *d, int error, const char *format, struct failure *f)
+{
+    if (input_is_broken(d->in)) {
+        return ERR_CANCELLED;
+    }
+    if (error == AVERROR(ENOMEM)) {
+        return failure_set(f, PROBLEM_RESOURCE_LIMIT,
+                           "The file has more than " MAX_STREAMS
+                           " tracks, or needs too much memory.");
+    }
+    return failure_set(f, PROBLEM_CORRUPT_INPUT,
+                       "The file is damaged or incomplete: its %s header cannot be read.", format);
+}
+
+/* Probing apart from opening tells a stranger's format from a broken file of ours. */
+static enum err probe(struct demux *d, const AVInputFormat **ret_format, struct failure *f)
+{
+    AVIOContext *avio = input_avio(d->in);
+    const AVInputFormat *format = NULL;
+    int score = av_probe_input_buffer2(avio, &format, "", NULL, 0, MAX_PROBE_BYTES);
+    if (input_is_broken(d->in)) {
+        return ERR_CANCELLED;
+    }
+    if (score < MIN_PROBE_SCORE || format == NULL ||
+        av_match_list(format->name, codecs_formats(), ',') == 0) {
+        return failure_set(f, PROBLEM_UNSUPPORTED_FORMAT,
+                           "This is not a video or audio file that can be read here.");
+    }
+    *ret_format = format;
+    return OK;
+}
+
+static int set_options(AVDictionary **options)
+{
+    static const char *const pairs[][2] = {
+        {"probesize",           PROBE_SIZE       },
+        { "analyzeduration",    ANALYZE_US       },
+        { "max_streams",        MAX_STREAMS      },
+        { "max_probe_packets",  MAX_PROBE_PACKETS},
+        { "protocol_whitelist", ""               },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
+        int error = av_dict_set(options, pairs[i][0], pairs[i][1], 0);
+        if (error < 0) {
+            return error;
+        }
+    }
+    int error = av_dict_set(options, "format_whitelist", codecs_formats(), 0);
+    return error < 0 ? error : av_dict_set(options, "codec_whitelist", codecs_decoders(), 0);
+}
+
+static enum err open_container(struct demux *d, struct failure *f)
+{
+    const AVInputFormat *format = NULL;
+    enum err err = probe(d, &format, f);
+    if (err != OK) {
+        return err;
+    }
+    d->context = avformat_alloc_context();
+    if (d->context == NULL) {
+        return open_failed(d, AVERROR(ENOMEM), format->long_name, f);
+    }
+    d->context->pb = input_avio(d->in);
+    d->context->io_open = deny_open;
+    AVDictionary *options = NULL;
+    int error = set_options(&options);
+    if (error >= 0) {
+        /* Frees the context when it fails. */
+        error = avformat_open_input(&d->context, "", format, &options);
+    }
+    av_dict_free(&options);
+    return error < 0 ? open_failed(d, error, format->long_name, f) : OK;
+}
+
+static bool is_audio(const AVStream *stream)
+{
+    return stream->codecpar->codec_type == AVMEDIA_TYPE_AUDIO;
+}
+
+/* Streams that are not read are not even parsed; where the container allows it they are not
+ * fetched. A stream may turn up late. */
+static void discard_others(struct demux *d)
+{
+    for (; d->seen_streams < d->context->nb_streams; d->seen_streams++) {
+        AVStream *stream = d->context->streams[d->seen_streams];
+        bool is_wanted = d->stream == NULL ? is_audio(stream) : stream == d->stream;
+        stream->discard = is_wanted ? AVDISCARD_DEFAULT : AVDISCARD_ALL;
+    }
+}
+
+static bool is_encrypted(const AVStream *stream)
+{
+    static const uint32_t tags[] = { MKTAG('e', 'n', 'c', 'a'), MKTAG('d', 'r', 'm', 's'),
+                                     MKTAG('a', 'a', 'v', 'd') };
+    for (size_t i = 0; i < ARRAY_LEN(tags); i++) {
+        if (stream->codecpar->codec_tag == tags[i]) {
+            return true;
+        }
+    }
+    /* Matroska's sign of the same. */
+    return av_dict_get(stream->metadata, "enc_key_id", NULL, 0) != NULL ||
+           av_stream_get_side_data(stream, AV_PKT_DATA_ENCRYPTION_INIT_INFO, NULL) != NULL;
+}
+
+static const AVCodec *find_decoder(const AVStream *stream)
+{
+    const AVCodec *decoder = avcodec_find_decoder(stream->codecpar->codec_id);
+    bool is_allowed = decoder != NULL && av_match_list(decoder->name, codecs_decoders(), ',') != 0;
+    return is_allowed ? decoder : NULL;
+}
+
+/* The track marked as default, else the first that can be decoded. */
+static enum err pick_stream(struct demux *d, struct failure *f)
+{
+    AVStream *first = NULL;
+    for (unsigned i = 0; i < d->context->nb_streams; i++) {
+        AVStream *stream = d->context->streams[i];
+        if (!is_audio(stream)) {
+            continue;
+        }
+        first = first == NULL ? stream : first;
+        bool is_default = (stream->disposition & AV_DISPOSITION_DEFAULT) != 0;
+        bool beats = d->stream == NULL ||
+                     (is_default && (d->stream->disposition & AV_DISPOSITION_DEFAULT) == 0);
+        const AVCodec *decoder = find_decoder(stream);
+        if (decoder != NULL && beats && !is_encrypted(stream)) {
+            d->stream = stream;
+            d->decoder = decoder;
+        }
+    }
+    if (first == NULL) {
+        return failure_set(f, PROBLEM_NO_AUDIO, "The video has no sound.");
+    }
+    if (d->stream == NULL && is_encrypted(first)) {
+        return failure_set(f, PROBLEM_ENCRYPTED_INPUT, "The sound is encrypted (DRM).");
+    }
+    if (d->stream == NULL) {
+        return failure_set(f, PROBLEM_UNSUPPORTED_CODEC,
+                           "Its sound is in a format (%s) that "
+                           "cannot be decoded here.",
+                           avcodec_get_name(first->codecpar->codec_id));
+    }
+    return OK;
+}
+
+static int64_t stream_duration_us(const AVStream *stream)
+{
+    if (stream->duration <= 0 || stream->duration == AV_NOPTS_VALUE) {
+        return 0;
+    }
+    return av_rescale_q(stream->duration, stream->time_base, AV_TIME_BASE_Q);
+}
+
+/* Matroska's writers note each track's length as text: 00:01:02.345000000 */
+static int64_t tag_duration_us(const AVStream *stream)
+{
+    const AVDictionaryEntry *tag = av_dict_get(stream->metadata, "DURATION", NULL, 0);
+    int hours = 0;
+    int minutes = 0;
+    double seconds = 0;
+    /* NOLINTNEXTLINE(cert-err34-c): the ranges are checked below, and it is only a hint. */
+    if (tag == NULL || sscanf(tag->value, "%3d:%2d:%12lf", &hours, &minutes, &seconds) != 3 ||
+        hours < 0 || minutes < 0 || !(seconds >= 0 && seconds < 60)) {
+        return 0;
+    }
+    return ((int64_t)hours * 3600 + (int64_t)minutes * 60) * 1000000 + (int64_t)(seconds * 1e6);
+}
+
+static bool has_audio_only(const struct demux *d)
+{
+    for (unsigned i = 0; i < d->context->nb_streams; i++) {
+        if (d->context->streams[i]->codecpar->codec_type == AVMEDIA_TYPE_VIDEO) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static int64_t container_duration_us(const struct demux *d)
+{
+    return d->context->duration > 0 ? d->context->duration : 0;
+}
+
+static int64_t find_promise(const struct demux *d)
+{
+    int64_t us = stream_duration_us(d->stream);
+    us = us > 0 ? us : tag_duration_us(d->stream);
+    return us == 0 && has_audio_only(d) ? container_duration_us(d) : us;
+}
+
+static int64_t longest_us(const struct demux *d)
+{
+    int64_t us = d->stream == NULL ? 0 : stream_duration_us(d->stream);
+    return us > 0 ? us : container_duration_us(d);
+}
+
+/* Whether the header alone told enough: then nothing is decoded to find it out, which for a video
+ * costs more than everything else at the start. */
+static bool is_known(const struct demux *d)
+{
+    if ((d->context->ctx_flags & AVFMTCTX_NOHEADER) != 0) {
+        return false;
+    }
+    for (unsigned i = 0; i < d->context->nb_streams; i++) {
+        const AVCodecParameters *par = d->context->streams[i]->codecpar;
+        if (is_audio(d->context->streams[i]) &&
+            (par->codec_id == AV_CODEC_ID_NONE || par->sample_rate == 0)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static enum err examine(struct demux *d, struct failure *f)
+{
+    discard_others(d);
+    int error = avformat_find_stream_info(d->context, NULL);
+    if (error < 0) {
+        return open_failed(d, error, d->context->iformat->long_name, f);
+    }
+    return OK;
+}
+
+/* Whether find_promise may be believed: estimates from the data fill the same fields, and with
+ * several streams one's length is lent to the others. */
+static bool has_promise(const struct demux *d, bool is_examined)
+{
+    return !is_examined || (has_audio_only(d) && d->context->duration_estimation_method ==
+                                                     AVFMT_DURATION_FROM_STREAM);
+}
+
+static enum err choose(struct demux *d, struct failure *f)
+{
+    bool is_examined = !is_known(d);
+    enum err err = is_examined ? examine(d, f) : OK;
+    err = err != OK ? err : pick_stream(d, f);
+    if (err != OK) {
+        return err;
+    }
+    if (has_promise(d, is_examined)) {
+        d->promised_us = find_promise(d);
+    }
+    /* A file of sound alone whose header keeps its length to itself (a bare MP3). */
+    if (!is_examined && longest_us(d) == 0 && has_audio_only(d)) {
+        err = examine(d, f);
+    }
+    d->duration_us = longest_us(d);
+    d->seen_streams = 0;
+    discard_others(d);
+    return err;
+}
+
+enum err demux_open(struct input *in, struct demux **ret_demux, struct failure *f)
+{
+    AUTO(demux_close) struct demux *d = xcalloc(1, sizeof(*d));
+    d->in = in;
+    enum err err = open_container(d, f);
+    err = err != OK ? err : choose(d, f);
+    if (err != OK) {
+        return err;
+    }
+    *ret_demux = TAKE(d);
+    return OK;
+}
+
+void demux_close(struct demux *d)
+{
+    if (d != NULL) {
+        avformat_close_input(&d->context);
+        free(d);
+    }
+}
+
+const AVStream *demux_stream(const struct demux *d)
+{
+    return d->stream;
+}
+
+const AVCodec *demux_decoder(const struct demux *d)
+{
+    return d->decoder;
+}
+
+int64_t demux_promised_us(const struct demux *d)
+{
+    return d->promised_us;
+}
+
+int64_t demux_duration_us(const struct demux *d)
+{
+    return d->duration_us;
+}
+
+/* Texts out of a file: only what is plain ASCII passes. */
+static void copy_plain(char *dst, size_t size, const char *src)
+{
+    size_t len = 0;
+    for (; src[len] != '\0' && len < size - 1; len++) {
+        dst[len] = (char)(src[len] > 0x20 && src[len] < 0x7f ? src[len] : '?');
+    }
+    dst[len] = '\0';
+}
+
+void demux_describe(const struct demux *d, struct job_input *ret_input)
+{
+    struct job_input input = { .duration_s = (double)d->duration_us / 1e6 };
+    copy_plain(input.container, sizeof(input.container), d->context->iformat->name);
+    for (unsigned i = 0; i < d->context->nb_streams && input.track_count < JOB_TRACKS_MAX; i++) {
+        const AVStream *stream = d->context->streams[i];
+        if (!is_audio(stream)) {
+            continue;
+        }
+        struct job_track *track = &input.tracks[input.track_count];
+        const AVDictionaryEntry *language = av_dict_get(stream->metadata, "language", NULL, 0);
+        track->index = input.track_count++;
+        track->channels = stream->codecpar->ch_layout.nb_channels;
+        track->sample_rate_hz = stream->codecpar->sample_rate;
+        track->is_default = stream == d->stream;
+        copy_plain(track->codec, sizeof(track->codec),
+                   avcodec_get_name(stream->codecpar->codec_id));
+        copy_plain(track->language, sizeof(track->language),
+                   language == NULL ? "" : language->value);
+    }
+    *ret_input = input;
+}
+
+enum err demux_read(struct demux *d, AVPacket *packet, bool *ret_end, struct failure *f)
+{
+    while (true) {
+        int error = av_read_frame(d->context, packet);
+        if (input_is_broken(d->in)) {
+            return ERR_CANCELLED;
+        }
+        if (error == AVERROR(ENOMEM)) {
+            return failure_set(f, PROBLEM_RESOURCE_LIMIT, "The file needs too much memory.");
+        }
+        if (error < 0) {
+            *ret_end = true;
+            return OK;
+        }
+        if (d->seen_streams < d->context->nb_streams) {
+            discard_others(d);
+        }
+        if (packet->stream_index == d->stream->index) {
+            *ret_end = false;
+            return OK;
+        }
+        av_packet_unref(packet);
+    }
+}

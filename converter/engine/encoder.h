@@ -1,0 +1,47 @@
+/* The seam to the MP3 encoder: PCM in, frames out in order, and at the end the tag frame.
+ *
+ * Nothing else knows LAME, or whether one thread encodes or several. */
+#ifndef UNREEL_CONVERTER_ENGINE_ENCODER_H
+#define UNREEL_CONVERTER_ENGINE_ENCODER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/mem.h"
+#include "engine/protocol.h"
+#include "failure.h"
+#include "jobs/options.h"
+
+struct encoder;
+
+struct encoder_params {
+    const struct job_options *options; /* mode, bitrate, quality */
+    int sample_rate_hz;                /* one of MPEG's nine */
+    int channels;                      /* 1 or 2 */
+    int threads;
+    void *ctx;
+    /* Whole frames or parts of them, in order; the first frame is a place for the tag. */
+    enum err (*on_bytes)(void *ctx, const uint8_t *bytes, size_t len);
+};
+
+struct encoder_summary {
+    int bitrate_kbps; /* the average */
+    size_t tag_len;   /* 0: the output has no tag frame */
+    uint8_t tag[PROTOCOL_TAG_MAX];
+};
+
+/* What params point to is used during this call only, but for ctx. */
+enum err encoder_open(const struct encoder_params *params, struct encoder **ret_encoder,
+                      struct failure *f) MUST_CHECK;
+void encoder_free(struct encoder *enc);
+DEFINE_AUTO(struct encoder *, encoder_free)
+
+/* `samples` of each channel, full scale at 1.0; planes[1] is not looked at for one channel. Any
+ * float is taken: wild ones are clamped. */
+enum err encoder_feed(struct encoder *enc, const float *const planes[2], size_t samples,
+                      struct failure *f) MUST_CHECK;
+/* Once, after the last feed. */
+enum err encoder_finish(struct encoder *enc, struct encoder_summary *ret_summary,
+                        struct failure *f) MUST_CHECK;
+
+#endif
