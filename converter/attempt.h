@@ -1,0 +1,20 @@
+/* One attempt at one claimed job: runs the engine between the stores, and ends the job by
+ * compare-and-set. */
+#ifndef UNREEL_CONVERTER_ATTEMPT_H
+#define UNREEL_CONVERTER_ATTEMPT_H
+
+#include "worker.h"
+
+enum attempt_result {
+    ATTEMPT_ENDED,     /* the job has ended (job->state says how): announce it, ack the message */
+    ATTEMPT_LATER,     /* given back with a delay: the outbox publishes it again; ack the message */
+    ATTEMPT_GIVE_BACK, /* drained, or the store is down: let the broker deliver it again at once */
+    ATTEMPT_LOST /* cancelled, removed, or another attempt has it: nothing to say; ack the message
+                  */
+};
+
+/* `job` holds the claim. Leaves no output behind unless it became the job's mp3_fid. Blocks. */
+enum attempt_result attempt_run(struct converter *c, struct job *job,
+                                struct queue_message *message);
+
+#endif

@@ -1,0 +1,183 @@
+/* From a message to a claim, and from an ended attempt to its announcement. */
+#include "worker.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#include "attempt.h"
+#include "core/clock.h"
+#include "core/log.h"
+#include "core/text.h"
+#include "jobs/message.h"
+#include "pipeline/pipeline.h"
+
+#include "core/banned.h"
+
+struct worker {
+    pthread_t thread;
+};
+
+static const int take_timeout_ms = 1000;
+
+/* A job that the Python tutorial's gateway made has a file and a message, but no record: it gets
+ * one now. */
+static enum err adopt(struct converter *c, const struct job_message *message, struct error *e)
+{
+    struct blob_stat stat;
+    enum err rc = blobs_stat(c->videos, message->video_fid, &stat, e);
+    if (rc != OK) {
+        return rc;
+    }
+    struct job job;
+    job_init(&job, message->username);
+    (void)text_copy(job.id, sizeof(job.id), message->video_fid);
+    (void)text_copy(job.video_fid, sizeof(job.video_fid), message->video_fid);
+    (void)text_copy(job.traceparent, sizeof(job.traceparent), message->traceparent);
+    (void)text_copy(job.sha256, sizeof(job.sha256), stat.sha256);
+    text_clean_filename(job.filename, sizeof(job.filename), stat.filename);
+    job.options = message->options;
+    job.size_bytes = stat.size_bytes;
+    job.published = true;
+    job.published_at_ms = clock_wall_ms();
+    rc = jobs_create(c->jobs, &job, e);
+    return rc == ERR_EXISTS ? OK : rc;
+}
+
+static enum err claim(struct converter *c, const struct job_message *message, bool redelivered,
+                      struct job *ret_job, struct error *e)
+{
+    const char *id = message->job_id[0] != '\0' ? message->job_id : message->video_fid;
+    int64_t lease_ms = c->settings->lease_s * 1000;
+    enum err rc = jobs_claim(c->jobs, id, lease_ms, redelivered, ret_job, e);
+    if (rc == ERR_NOT_FOUND && message->version == 0) {
+        rc = adopt(c, message, e);
+        if (rc == OK) {
+            log_info("a job without a record was adopted");
+            rc = jobs_claim(c->jobs, id, lease_ms, redelivered, ret_job, e);
+        }
+    }
+    return rc;
+}
+
+/* Tells the notifier and subscribers. What fails here is done again by the gateway's outbox. */
+static void announce(struct converter *c, struct job *job)
+{
+    struct error e = { 0 };
+    if (pipeline_publish(c->jobs, c->queue, job, &e) != OK) {
+        log_warn("the end of the job will be announced later: %s", e.text);
+    }
+}
+
+static enum queue_verdict run_claimed(struct converter *c, struct job *job,
+                                      struct queue_message *message)
+{
+    atomic_fetch_add(&c->busy, 1);
+    metric_add(&metric_jobs_in_flight, 0, 1);
+    metric_observe(&metric_queue_wait, 0, (double)(clock_wall_ms() - job->queued_at_ms) / 1e3);
+    log_info("attempt %d of %lld bytes", job->attempt, (long long)job->size_bytes);
+    enum attempt_result result = attempt_run(c, job, message);
+    if (result == ATTEMPT_ENDED) {
+        announce(c, job);
+    }
+    metric_add(&metric_jobs_in_flight, 0, -1);
+    atomic_fetch_sub(&c->busy, 1);
+    return result == ATTEMPT_GIVE_BACK ? QUEUE_RETRY : QUEUE_DONE;
+}
+
+/* What to tell the broker about a message whose job could not be claimed. */
+static enum queue_verdict verdict_without_claim(struct converter *c, enum err rc, struct job *job,
+                                                const struct job_message *message,
+                                                const struct error *e)
+{
+    switch (rc) {
+    case ERR_EXISTS:
+        log_info("the job has ended already; message dropped");
+        if (!job->announced) {
+            announce(c, job);
+        }
+        return QUEUE_DONE;
+    case ERR_CONFLICT:
+        log_info("the job runs elsewhere or is not due; message dropped");
+        return QUEUE_DONE;
+    case ERR_NOT_FOUND:
+        if (message->version == 0) {
+            log_error("a message names a file that is not there; dead-lettered");
+            return QUEUE_DEAD;
+        }
+        log_info("the job was deleted; message dropped");
+        return QUEUE_DONE;
+    default:
+        log_error("the job could not be claimed: %s", e->text);
+        /* Not a hot loop: the store needs time. */
+        clock_sleep_ms(1000);
+        return QUEUE_RETRY;
+    }
+}
+
+void worker_handle(struct converter *c, struct queue_message *message)
+{
+    struct error e = { 0 };
+    size_t len = 0;
+    const void *body = queue_message_body(message, &len);
+    struct job_message content;
+    enum queue_verdict verdict = QUEUE_DEAD;
+    if (job_message_parse(body, len, &content, &e) != OK) {
+        log_error("a message on %s cannot be read and is dead-lettered: %s", JOB_QUEUE_VIDEO,
+                  e.text);
+    } else {
+        char traceparent[TRACEPARENT_SIZE];
+        char trace_id[TRACE_ID_SIZE];
+        const char *given = content.traceparent[0] != '\0' ? content.traceparent
+                                                           : queue_message_traceparent(message);
+        trace_accept(given, traceparent, trace_id);
+        (void)text_copy(content.traceparent, sizeof(content.traceparent), traceparent);
+        log_context(trace_id, content.job_id[0] != '\0' ? content.job_id : content.video_fid);
+        struct job job;
+        enum err rc = claim(c, &content, queue_message_is_redelivered(message), &job, &e);
+        verdict = rc == OK ? run_claimed(c, &job, message)
+                           : verdict_without_claim(c, rc, &job, &content, &e);
+    }
+    if (queue_finish(message, verdict, &e) != OK) {
+        log_warn("the broker did not take the verdict; the message will come again: %s", e.text);
+    }
+    log_context(NULL, NULL);
+}
+
+static void *run(void *arg)
+{
+    struct converter *c = arg;
+    for (;;) {
+        struct queue_message *message = NULL;
+        struct error e = { 0 };
+        enum err rc = queue_take(c->consumer, take_timeout_ms, &message, &e);
+        if (rc == OK) {
+            worker_handle(c, message);
+        } else if (rc == ERR_CANCELLED) {
+            return NULL;
+        }
+        /* TIMEOUT: nothing to do. BUSY: the consumer is connecting again; readiness tells. */
+    }
+}
+
+enum err workers_start(struct converter *c, struct error *e)
+{
+    c->workers = xcalloc((size_t)c->settings->slots, sizeof(*c->workers));
+    for (int64_t i = 0; i < c->settings->slots; i++) {
+        int rc = pthread_create(&c->workers[i].thread, NULL, run, c);
+        if (rc != 0) {
+            return err_set_errno(e, ERR_FAULT, rc, "start a worker's thread");
+        }
+    }
+    return OK;
+}
+
+void workers_join(struct converter *c)
+{
+    for (int64_t i = 0; c->workers != NULL && i < c->settings->slots; i++) {
+        if (c->workers[i].thread != 0) {
+            (void)pthread_join(c->workers[i].thread, NULL);
+        }
+    }
+    free(c->workers);
+    c->workers = NULL;
+}
