@@ -1,0 +1,33 @@
+/* Calls of the gateway's API. What goes wrong is printed here, in the server's own words where it
+ * gave any. */
+#ifndef UNREEL_CLI_API_H
+#define UNREEL_CLI_API_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "command.h"
+#include "core/error.h"
+#include "http/client.h"
+#include "progress.h"
+#include "login.h"
+
+/* Loads the session; on failure it is said and an exit code returned. */
+int api_login(struct login *ret_session);
+/* A call without a body that answers JSON. On EXIT_OK the caller owns *ret_json (NULL for 204). */
+int api_json(const struct login *session, const char *method, const char *path, json_t **ret_json);
+/* The exit code for an answer that is no success; says why. */
+int api_refused(const struct http_response *answer);
+/* The exit code for a call that got no answer; says why. */
+int api_unreachable(const struct login *session, enum err rc, const struct error *e);
+/* text as a query value. The caller frees it. */
+char *api_escape(const char *text);
+/* Polls a job until it has ended, with a bar. On EXIT_OK and EXIT_JOB_FAILED the caller owns
+ * *ret_job. */
+int api_wait(const struct login *session, const char *id, bool show_bar, json_t **ret_job);
+/* Downloads the MP3 of a file or job id to `path` (NULL: the name that the server gives). */
+int api_download(const struct login *session, const char *fid, const char *path, bool json);
+/* Prints a job: a line, or JSON. */
+void api_print_job(const json_t *job, bool json);
+
+#endif

@@ -1,0 +1,244 @@
+/* unreel convert: the sandboxed engine on a local file, with no server. */
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "core/clock.h"
+#include "core/mem.h"
+#include "core/text.h"
+#include "engine/engine.h"
+#include "jobs/options.h"
+#include "progress.h"
+
+#include "core/banned.h"
+
+enum { OPTION_MODE, OPTION_BITRATE, OPTION_QUALITY, OPTION_RATE, OPTION_CHANNELS, OPTION_THREADS };
+
+static const struct option_spec options[] = {
+    {"--mode",         "MODE",  "cbr, vbr or abr (default: cbr)"                },
+    { "--bitrate",     "KBPS",  "bitrate of cbr and abr (default: 192)"         },
+    { "--quality",     "0-9",   "quality of vbr, 0 is best (default: 2)"        },
+    { "--sample-rate", "HZ",    "sample rate (default: the source's nearest)"   },
+    { "--channels",    "1|2",   "channels (default: the source's, two at most)" },
+    { "--threads",     "COUNT", "encoder threads (default: the number of cores)"},
+};
+/* The names that the option table of jobs knows, in the order above. */
+static const char *const option_names[] = { "mode", "bitrate", "quality", "sample_rate",
+                                            "channels" };
+
+static const int64_t week_s = 7LL * 24 * 3600;
+
+struct conversion {
+    int input, output;
+    int64_t started_ms;
+    struct progress bar;
+};
+
+static enum err read_file(void *ctx, int64_t offset, void *dst, size_t len, size_t *ret_len,
+                          struct error *e)
+{
+    struct conversion *c = ctx;
+    size_t done = 0;
+    while (done < len) {
+        ssize_t n = pread(c->input, (char *)dst + done, len - done, offset + (int64_t)done);
+        if (n < 0 && errno != EINTR) {
+            return err_set_errno(e, ERR_FAULT, errno, "read the video");
+        }
+        if (n == 0) {
+            break;
+        }
+        done += n > 0 ? (size_t)n : 0;
+    }
+    *ret_len = done;
+    return OK;
+}
+
+static enum err write_file(void *ctx, const void *bytes, size_t len, struct error *e)
+{
+    struct conversion *c = ctx;
+    for (size_t done = 0; done < len;) {
+        ssize_t n = write(c->output, (const char *)bytes + done, len - done);
+        if (n < 0 && errno != EINTR) {
+            return err_set_errno(e, ERR_FAULT, errno, "write the MP3");
+        }
+        done += n > 0 ? (size_t)n : 0;
+    }
+    return OK;
+}
+
+static enum err rewrite_file_head(void *ctx, const void *bytes, size_t len, struct error *e)
+{
+    struct conversion *c = ctx;
+    ssize_t n = pwrite(c->output, bytes, len, 0);
+    return n == (ssize_t)len ? OK : err_set_errno(e, ERR_FAULT, errno, "write the MP3's tag");
+}
+
+static void show_progress(void *ctx, double media_time_s, double duration_s)
+{
+    struct conversion *c = ctx;
+    double elapsed_s = (double)(clock_mono_ms() - c->started_ms) / 1e3;
+    char note[64];
+    (void)snprintf(note, sizeof(note), "%.0f s, %.0fx", media_time_s,
+                   elapsed_s > 0 ? media_time_s / elapsed_s : 0);
+    progress_update(&c->bar, duration_s > 0 ? 100 * media_time_s / duration_s : -1, note);
+}
+
+static bool go_on(void *ctx)
+{
+    (void)ctx;
+    return true;
+}
+
+static void ignore_input(void *ctx, const struct job_input *input)
+{
+    (void)ctx;
+    (void)input;
+}
+
+static void ignore_log(void *ctx, const char *line)
+{
+    (void)ctx;
+    (void)line;
+}
+
+static void print_result(const char *path, const struct engine_result *result, double elapsed_s,
+                         bool json)
+{
+    const struct job_output *out = &result->output;
+    if (!json) {
+        (void)printf("%s: %.3f s, %s %d kbit/s, %d Hz, %d channel%s, %lld bytes, in %.2f s\n", path,
+                     out->duration_s, out->mode, out->bitrate_kbps, out->sample_rate_hz,
+                     out->channels, out->channels == 1 ? "" : "s", (long long)out->size_bytes,
+                     elapsed_s);
+        return;
+    }
+    json_t *object = json_pack("{s:s, s:f, s:s, s:i, s:i, s:i, s:I, s:f, s:I, s:I}", "path", path,
+                               "duration_s", out->duration_s, "mode", out->mode, "bitrate",
+                               out->bitrate_kbps, "sample_rate", out->sample_rate_hz, "channels",
+                               out->channels, "size_bytes", (json_int_t)out->size_bytes,
+                               "elapsed_s", elapsed_s, "engine_cpu_ms", (json_int_t)result->cpu_ms,
+                               "engine_peak_rss_bytes", (json_int_t)result->peak_rss_bytes);
+    (void)json_dumpf(object, stdout, JSON_COMPACT);
+    (void)fputc('\n', stdout);
+    json_decref(object);
+}
+
+/* Converts between two open files. */
+static int convert(struct conversion *c, const struct job_options *job_options, int threads,
+                   const char *path, bool json)
+{
+    struct stat info;
+    if (fstat(c->input, &info) != 0 || !S_ISREG(info.st_mode)) {
+        say_error("convert: the input must be a regular file");
+        return EXIT_USAGE;
+    }
+    struct engine_job job = { .options = job_options,
+                              .threads = threads,
+                              .input_size = info.st_size,
+                              .ctx = c,
+                              .read = read_file,
+                              .write = write_file,
+                              .rewrite_head = rewrite_file_head,
+                              .on_input = ignore_input,
+                              .on_progress = show_progress,
+                              .keep_going = go_on,
+                              .on_log = ignore_log };
+    engine_limits_default(&job.limits);
+    /* One's own file on one's own machine: as long as it likes. */
+    job.limits.max_duration_s = week_s;
+    job.limits.wall_limit_s = week_s;
+    struct engine_result result = { 0 };
+    struct error e = { 0 };
+    c->started_ms = clock_mono_ms();
+    progress_init(&c->bar, "convert", !json);
+    if (engine_run(&job, &result, &e) != OK) {
+        say_error("convert: %s", result.problem != PROBLEM_NONE ? result.detail : e.text);
+        return result.problem != PROBLEM_NONE ? EXIT_JOB_FAILED : EXIT_FAILED;
+    }
+    progress_end(&c->bar, "");
+    print_result(path, &result, (double)(clock_mono_ms() - c->started_ms) / 1e3, json);
+    return EXIT_OK;
+}
+
+/* The output appears whole or not at all: it is written beside its place and renamed. */
+static int convert_paths(const char *input, const char *output,
+                         const struct job_options *job_options, int threads, bool json)
+{
+    struct conversion c = { .input = open(input, O_RDONLY | O_CLOEXEC), .output = -1 };
+    if (c.input < 0) {
+        say_error("convert: %s: %s", input, strerror(errno));
+        return EXIT_NOT_FOUND;
+    }
+    AUTO(mem_free) char *partial = xasprintf("%s.part", output);
+    c.output = open(partial, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    int code = EXIT_FAILED;
+    if (c.output < 0) {
+        say_error("convert: %s: %s", partial, strerror(errno));
+    } else {
+        code = convert(&c, job_options, threads, output, json);
+        (void)close(c.output);
+        if (code == EXIT_OK && rename(partial, output) != 0) {
+            say_error("convert: %s: %s", output, strerror(errno));
+            code = EXIT_FAILED;
+        }
+        if (code != EXIT_OK) {
+            (void)unlink(partial);
+        }
+    }
+    (void)close(c.input);
+    return code;
+}
+
+static int run(const struct command *self, int argc, char **argv)
+{
+    struct arguments a;
+    struct job_options job_options;
+    const char *paths[2] = { NULL, NULL };
+    size_t path_count = 0;
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    int64_t threads = cores < 1 ? 1 : cores > 64 ? 64 : cores;
+    size_t option = 0;
+    const char *value = NULL;
+    struct error e = { 0 };
+    enum argument_kind kind = ARGUMENT_END;
+    job_options_default(&job_options);
+    arguments_init(&a, self, argc, argv);
+    while ((kind = arguments_next(&a, &option, &value)) != ARGUMENT_END) {
+        if (kind == ARGUMENT_OPERAND) {
+            if (path_count < 2) {
+                paths[path_count] = value;
+            }
+            path_count++;
+        } else if (option == OPTION_THREADS) {
+            if (text_to_int64(value, 1, 64, &threads) != OK) {
+                say_error("convert: --threads takes 1 to 64");
+                return EXIT_USAGE;
+            }
+        } else if (job_options_set(&job_options, option_names[option], value, &e) != OK) {
+            say_error("convert: %s", e.text);
+            return EXIT_USAGE;
+        }
+    }
+    if (a.has_failed) {
+        return EXIT_USAGE;
+    }
+    if (path_count != 2 || job_options_check(&job_options, &e) != OK) {
+        say_error("convert: %s", e.text[0] != '\0' ? e.text : "name one video and one MP3");
+        return EXIT_USAGE;
+    }
+    return convert_paths(paths[0], paths[1], &job_options, (int)threads, a.json);
+}
+
+const struct command command_convert = {
+    .name = "convert",
+    .arguments = "VIDEO MP3",
+    .help = "Converts a file on this machine, in the same sandbox that a server uses.",
+    .options = options,
+    .option_count = ARRAY_LEN(options),
+    .run = run,
+};

@@ -1,0 +1,49 @@
+/* unreel watch: follows jobs until they have ended. */
+#include "api.h"
+#include "core/mem.h"
+
+#include "core/banned.h"
+
+static int run(const struct command *self, int argc, char **argv)
+{
+    struct arguments a;
+    AUTO(mem_free) const char **ids = xcalloc((size_t)argc, sizeof(*ids));
+    size_t count = 0;
+    size_t option = 0;
+    const char *value = NULL;
+    arguments_init(&a, self, argc, argv);
+    while (arguments_next(&a, &option, &value) == ARGUMENT_OPERAND) {
+        ids[count++] = value;
+    }
+    if (a.has_failed || count == 0) {
+        if (!a.has_failed) {
+            say_error("watch: name a job");
+        }
+        return EXIT_USAGE;
+    }
+    struct login session = { 0 };
+    struct error e = { 0 };
+    int code = http_client_init(&e) == OK ? api_login(&session) : EXIT_FAILED;
+    int worst = code;
+    for (size_t i = 0; code == EXIT_OK && i < count; i++) {
+        AUTO(mem_free) char *id = api_escape(ids[i]);
+        json_t *job = NULL;
+        int one = api_wait(&session, id, !a.json, &job);
+        if (job != NULL) {
+            api_print_job(job, a.json);
+            json_decref(job);
+        }
+        worst = one > worst ? one : worst;
+    }
+    login_release(&session);
+    return worst;
+}
+
+const struct command command_watch = {
+    .name = "watch",
+    .arguments = "ID...",
+    .help = "Shows the progress of jobs until they have ended.",
+    .options = NULL,
+    .option_count = 0,
+    .run = run,
+};
