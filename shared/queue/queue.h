@@ -74,7 +74,8 @@ enum queue_verdict {
  * will come again. */
 enum err queue_finish(struct queue_message *m, enum queue_verdict verdict,
                       struct error *e) MUST_CHECK;
-/* Frees without a verdict, as after ERR_CONFLICT. NULL is fine. */
+/* Frees without a verdict, as after ERR_CONFLICT. One that is still in hand goes back to the queue
+ * at once, as with QUEUE_RETRY. NULL is fine. */
 void queue_message_free(struct queue_message *m);
 
 /* Events: best effort, not stored for absent subscribers. routing_key: "job.running". Drops the
