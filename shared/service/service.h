@@ -2,12 +2,12 @@
  * drain, stop in reverse.
  *
  * service_main blocks SIGTERM, SIGINT and SIGHUP before any thread, ignores SIGPIPE, handles
- * --help, --version, --config-markdown, --config-names and commands, loads the configuration, starts the ops port
- * (alive, not ready), calls start, is ready when all checks pass, and waits for SIGTERM or SIGINT;
- * then readyz answers 503, drain is called, it waits until is_idle or the drain time is over, and
- * stop is called. A second signal during the drain calls stop at once, and one more ends the
- * process. Exit codes: 0 stopped in order; 1 a failure, or cut short by a second signal; 2 wrong
- * usage or configuration.
+ * --help, --version, --config-markdown, --config-names and commands, loads the configuration,
+ * starts the ops port (alive, not ready), calls start, is ready when all checks pass, and waits for
+ * SIGTERM or SIGINT; then readyz answers 503, drain is called, it waits until is_idle or the drain
+ * time is over, and stop is called. A second signal during the drain calls stop at once, and one
+ * more ends the process. Exit codes: 0 stopped in order; 1 a failure, or cut short by a second
+ * signal; 2 wrong usage or configuration.
  *
  * Children inherit the blocked signals: whoever starts one resets its mask. */
 #ifndef UNREEL_SERVICE_SERVICE_H

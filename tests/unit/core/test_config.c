@@ -14,6 +14,8 @@
 #include "core/config.h"
 #include "core/mem.h"
 
+/* NOLINTBEGIN(concurrency-mt-unsafe): one thread, and the environment is what is tested. */
+
 struct settings {
     struct config_common common;
     char *title;
@@ -293,3 +295,5 @@ int main(void)
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
+
+/* NOLINTEND(concurrency-mt-unsafe) */

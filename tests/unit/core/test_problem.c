@@ -85,6 +85,7 @@ static void test_the_document_equals_the_table(void **state)
         const char *found = strstr(doc, head);
         if (found == NULL) {
             fail_msg("docs/problems.md lacks%s", head);
+            return; /* fail_msg has left already; the analyser does not know */
         }
         const char *advice = strstr(found, "\nWhat to do: ");
         const char *next = strstr(found + strlen(head), "\n## ");
