@@ -112,6 +112,29 @@ static enum err add_generation(struct accounts *a, int64_t generation, int64_t n
     return code;
 }
 
+/* Adds the successor of the newest of `keys`, as they were read: ERR_CONFLICT when that has changed
+ * since. */
+static enum err add_successor(struct accounts *a, const struct signing_key *keys, size_t count,
+                              int64_t now_ms, struct signing_key *ret_key, struct error *e)
+{
+    if (count == 0) {
+        return add_generation(a, 1, now_ms, now_ms, ret_key, e);
+    }
+    const struct signing_key *newest = &keys[count - 1];
+    if (newest->activates_at_ms > now_ms) {
+        return err_set(e, ERR_EXISTS, "a new key starts to sign in %lld s already",
+                       (long long)(newest->activates_at_ms - now_ms + 999) / 1000);
+    }
+    if (count >= PUBLISHED_MAX) {
+        return err_set(e, ERR_EXISTS,
+                       "%zu keys are published already; the oldest ones end when their tokens have "
+                       "expired",
+                       count);
+    }
+    return add_generation(a, newest->generation + 1, now_ms, now_ms + KEYRING_PUBLISH_MS, ret_key,
+                          e);
+}
+
 enum err keyring_rotate(struct accounts *a, int64_t now_ms, struct signing_key *ret_key,
                         struct error *e)
 {
@@ -121,22 +144,8 @@ enum err keyring_rotate(struct accounts *a, int64_t now_ms, struct signing_key *
     if (code == OK) {
         code = accounts_list_keys(a, keys, &count, e);
     }
-    if (code == OK && count > 0) {
-        const struct signing_key *newest = &keys[count - 1];
-        if (newest->activates_at_ms > now_ms) {
-            code = err_set(e, ERR_EXISTS, "a new key starts to sign in %lld s already",
-                           (long long)(newest->activates_at_ms - now_ms + 999) / 1000);
-        } else if (count >= PUBLISHED_MAX) {
-            code = err_set(e, ERR_EXISTS,
-                           "%zu keys are published already; the oldest ones end "
-                           "when their tokens have expired",
-                           count);
-        }
-    }
     if (code == OK) {
-        code = count == 0 ? add_generation(a, 1, now_ms, now_ms, ret_key, e)
-                          : add_generation(a, keys[count - 1].generation + 1, now_ms,
-                                           now_ms + KEYRING_PUBLISH_MS, ret_key, e);
+        code = add_successor(a, keys, count, now_ms, ret_key, e);
     }
     mem_wipe(keys, sizeof(keys));
     return code;
@@ -175,12 +184,13 @@ static enum err load(struct keyring *k, struct ring **ret_ring, struct error *e)
     enum err code = accounts_list_keys(k->options.accounts, keys, &count, e);
     if (code == OK &&
         (count == 0 || keys[count - 1].activates_at_ms + k->options.rotation_ms <= now_ms)) {
-        /* When that fails the old key goes on signing; without one there is an error below. */
-        const enum err rotated = keyring_rotate(k->options.accounts, now_ms, NULL, e);
-        if (rotated == OK || rotated == ERR_CONFLICT) {
+        const enum err added = add_successor(k->options.accounts, keys, count, now_ms, NULL, e);
+        if (added == OK || added == ERR_CONFLICT) {
+            /* Ours, or that of a process that was faster. */
+            (void)!accounts_prune_keys(k->options.accounts, now_ms, NULL);
             code = accounts_list_keys(k->options.accounts, keys, &count, e);
         } else if (count == 0) {
-            code = rotated;
+            code = added; /* otherwise the old key goes on signing */
         }
     }
     if (code == OK) {

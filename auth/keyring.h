@@ -19,7 +19,7 @@
 /* Verifiers refresh within 5 min and our own processes within 1 min: 10 min, and that one. */
 #define KEYRING_PUBLISH_MS (11LL * 60 * 1000)
 /* The life of the longest token that could be configured, and 10 min. */
-#define KEYRING_OVERLAP_MS (TOKEN_LIFE_MAX_S * 1000LL + 10 * 60 * 1000)
+#define KEYRING_OVERLAP_MS (TOKEN_LIFE_MAX_S * 1000LL + 10LL * 60 * 1000)
 #define KEYRING_REFRESH_MS (60LL * 1000)
 
 struct keyring;

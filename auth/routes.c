@@ -253,25 +253,29 @@ static void handle_jwks(struct http_request *r, void *ctx)
 
 /* ---- the table ---- */
 
+/* clang-format off */
 static const struct http_route routes[] = {
-    {.method = "POST",
-     .path = "/login",
-     .access = HTTP_PUBLIC,
-     .summary = "Log in with e-mail address and password",
-     .handle = handle_login,
-     .body_max = BODY_MAX },
     { .method = "POST",
-     .path = "/validate",
-     .access = HTTP_PUBLIC,                      /* the handler judges the token itself: its answer is the point */
+      .path = "/login",
+      .access = HTTP_PUBLIC,
+      .summary = "Log in with e-mail address and password",
+      .handle = handle_login,
+      .body_max = BODY_MAX },
+    /* Public: the handler judges the token itself, its answer is the point. */
+    { .method = "POST",
+      .path = "/validate",
+      .access = HTTP_PUBLIC,
       .summary = "The claims of a token",
-     .handle = handle_validate,
-     .body_max = BODY_MAX },
+      .handle = handle_validate,
+      .body_max = BODY_MAX },
     { .method = "GET",
-     .path = "/.well-known/jwks.json",
-     .access = HTTP_PUBLIC,
-     .summary = "The public keys that verify tokens",
-     .handle = handle_jwks                                         },
+      .path = "/.well-known/jwks.json",
+      .access = HTTP_PUBLIC,
+      .summary = "The public keys that verify tokens",
+      .handle = handle_jwks },
 };
+
+/* clang-format on */
 
 /* Its place in route_labels; the server may have made a copy of the table. */
 static size_t route_label(const struct http_route *route)

@@ -7,7 +7,7 @@
 
 #include "core/banned.h"
 
-#define WINDOW_MS (60 * 1000)
+#define WINDOW_MS (60 * 1000LL)
 #define LOCK_FIRST_MS 1000LL
 #define TRIES_MAX 50 /* of a compare-and-set among threads that count the same name */
 

@@ -1,5 +1,6 @@
 #include "attempt.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "core/clock.h"
@@ -12,6 +13,8 @@
 #include "core/banned.h"
 
 static const int64_t progress_every_ms = 500;
+
+static const char exhausted[] = "The conversion failed several times for causes on our side.";
 
 struct attempt {
     struct converter *converter;
@@ -80,7 +83,7 @@ static void on_progress(void *ctx, double media_time_s, double duration_s)
     p->duration_s = duration_s;
     p->speed = elapsed_s > 0 ? media_time_s / elapsed_s : 0;
     if (duration_s > 0) {
-        double percent = 100 * media_time_s / duration_s;
+        double percent = round(1000 * media_time_s / duration_s) / 10;
         p->percent = percent < 100 ? percent : 100;
         p->eta_s = p->speed > 0 && duration_s > media_time_s
                        ? (duration_s - media_time_s) / p->speed
@@ -219,8 +222,7 @@ static enum attempt_result end_transient(struct attempt *a, const struct error *
 {
     if (a->job->failures + 1 >= a->converter->settings->max_failures) {
         log_error("the last try failed: %s", e->text);
-        return end_failed(a, PROBLEM_ATTEMPTS_EXHAUSTED,
-                          "The conversion failed several times for causes on our side.");
+        return end_failed(a, PROBLEM_ATTEMPTS_EXHAUSTED, exhausted);
     }
     log_warn("attempt %d failed and will be repeated: %s", a->job->attempt, e->text);
     set_job_error(a->job, PROBLEM_WORKER_LOST,
@@ -340,6 +342,10 @@ enum attempt_result attempt_run(struct converter *c, struct job *job, struct que
     run.limits.no_progress_limit_s = c->settings->no_progress_limit_s;
     struct engine_result result = { 0 };
     struct error e = { 0 };
+    if (job->failures >= c->settings->max_failures) {
+        /* Earlier attempts took their converters with them: not this one too. */
+        return end_failed(&a, PROBLEM_ATTEMPTS_EXHAUSTED, exhausted);
+    }
     enum err rc = engine_run(&run, &result, &e);
     enum attempt_result ended = rc == OK ? end_succeeded(&a, &result)
                                          : end_unsuccessful(&a, rc, &result, &e);

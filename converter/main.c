@@ -11,36 +11,37 @@
 #include "core/banned.h"
 
 #define MIB (1024LL * 1024)
+#define TIB (1024LL * 1024 * 1024 * 1024)
 #define AT(field) offsetof(struct converter_settings, field)
 
 static const struct config_key keys[] = {
     CONFIG_COMMON_KEYS("9103"),
     {"UNREEL_BLOBS_URL",            CONFIG_URL,  AT(blobs_url),           NULL,     "files: mongodb://HOST/ or file:FOLDER",
-              0,                                                                                                                                0,                 NULL},
+              0,                                                                                                                                0,       NULL},
     { "UNREEL_JOBS_URL",            CONFIG_URL,  AT(jobs_url),            NULL,     "jobs: mongodb://HOST/ or sqlite:FILE",  0,
-              0,                                                                                                                                                   NULL},
+              0,                                                                                                                                         NULL},
     { "UNREEL_QUEUE_URL",           CONFIG_URL,  AT(queue_url),           NULL,     "messages: amqp://HOST/ or sqlite:FILE",
-              0,                                                                                                                                0,                 NULL},
+              0,                                                                                                                                0,       NULL},
     { "UNREEL_ENGINE",              CONFIG_TEXT, AT(engine),              "",
-              "path of unreel-engine; empty: beside this program, else on the PATH",                                                  0,        0,                 NULL},
-    { "UNREEL_SLOTS",               CONFIG_INT,  AT(slots),               "1",      "jobs at once",                          1,        256,               NULL},
-    { "UNREEL_THREADS",             CONFIG_INT,  AT(threads),             "1",      "encoder threads for one job",           1,        64,                NULL},
+              "path of unreel-engine; empty: beside this program, else on the PATH",                                                  0,        0,       NULL},
+    { "UNREEL_SLOTS",               CONFIG_INT,  AT(slots),               "1",      "jobs at once",                          1,        256,     NULL},
+    { "UNREEL_THREADS",             CONFIG_INT,  AT(threads),             "1",      "encoder threads for one job",           1,        64,      NULL},
     { "UNREEL_LEASE_S",             CONFIG_INT,  AT(lease_s),             "60",
-              "seconds after which a silent worker's job is taken over",                                                              4,        3600,              NULL},
+              "seconds after which a silent worker's job is taken over",                                                              4,        3600,    NULL},
     { "UNREEL_MAX_FAILURES",        CONFIG_INT,  AT(max_failures),        "5",
-              "attempts that may fail for passing causes",                                                                            1,        100,               NULL},
+              "attempts that may fail for passing causes",                                                                            1,        100,     NULL},
     { "UNREEL_MAX_DURATION_S",      CONFIG_INT,  AT(max_duration_s),      "21600",
-              "seconds of sound in one file",                                                                                         1,        604800,            NULL},
+              "seconds of sound in one file",                                                                                         1,        604800,  NULL},
     { "UNREEL_MAX_OUTPUT_BYTES",    CONFIG_SIZE, AT(max_output_bytes),    "0",
-              "size of one MP3; 0: from its duration and bitrate",                                                                    0,        1024 * 1024 * MIB, NULL},
+              "size of one MP3; 0: from its duration and bitrate",                                                                    0,        TIB,     NULL},
     { "UNREEL_ENGINE_MEMORY_BYTES", CONFIG_SIZE, AT(memory_bytes),        "512MiB",
-              "address space of one engine",                                                                                          64 * MIB, 1024 * 1024 * MIB, NULL},
+              "address space of one engine",                                                                                          64 * MIB, TIB,     NULL},
     { "UNREEL_JOB_WALL_LIMIT_S",    CONFIG_INT,  AT(wall_limit_s),        "10800",  "seconds for one attempt",
-              10,                                                                                                                               604800,            NULL},
+              10,                                                                                                                               604800,  NULL},
     { "UNREEL_NO_PROGRESS_LIMIT_S", CONFIG_INT,  AT(no_progress_limit_s), "60",
-              "seconds without progress before an engine is ended",                                                                   5,        3600,              NULL},
+              "seconds without progress before an engine is ended",                                                                   5,        3600,    NULL},
     { "UNREEL_CONSUMER_TIMEOUT_S",  CONFIG_INT,  AT(consumer_timeout_s),  "14400",
-              "the broker's consumer_timeout; must exceed the wall limit by a quarter",                                               60,       2592000,           NULL},
+              "the broker's consumer_timeout; must exceed the wall limit by a quarter",                                               60,       2592000, NULL},
 };
 
 static enum err check_blobs(void *ctx, struct error *e)

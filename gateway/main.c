@@ -116,7 +116,7 @@ static enum err listen_for_clients(struct gateway *g, struct error *e)
         .idle_timeout_ms = (int)s->idle_timeout_s * 1000,
         .body_min_bytes_per_s = (int)s->body_min_bytes_per_s,
         .body_deadline_ms = s->upload_deadline_s * 1000,
-        .memory_per_connection = 256 * 1024,
+        .memory_per_connection = (size_t)256 * 1024,
     };
     enum err rc = http_server_start(&options, &g->server, e);
     if (rc == OK) {

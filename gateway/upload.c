@@ -14,7 +14,7 @@
 #include "core/banned.h"
 
 /* What surrounds a file in a form may take this much beside it. */
-static const int64_t form_overhead_bytes = 64 * 1024;
+static const int64_t form_overhead_bytes = 64LL * 1024;
 static const int form_overhead_length_max = 1024;
 
 struct upload {
@@ -94,8 +94,8 @@ static void options_from_headers(struct upload *u, const struct http_request *r)
     for (size_t i = 0; i < count; i++) {
         char header[64];
         (void)snprintf(header, sizeof(header), "X-Unreel-%s", table[i].name);
-        for (char *c = header; *c != '\0'; c++) {
-            *c = *c == '_' ? '-' : *c;
+        for (char *c = strchr(header, '_'); c != NULL; c = strchr(c, '_')) {
+            *c = '-';
         }
         const char *value = http_request_header(r, header);
         if (value != NULL) {

@@ -48,7 +48,7 @@ static char *compose(const struct job *job)
     (void)snprintf(type, sizeof(type), "job.%s", job_state_name(job->state));
     json_t *body = json_pack("{s:s, s:s, s:o}", "type", type, "timestamp", now, "data",
                              job_to_json(job));
-    char *text = json_dumps(body, JSON_COMPACT);
+    char *text = json_dumps(body, JSON_COMPACT | JSON_REAL_PRECISION(12));
     json_decref(body);
     if (text == NULL) {
         abort(); /* only for want of memory */

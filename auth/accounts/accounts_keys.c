@@ -69,19 +69,15 @@ enum err accounts_add_key(struct accounts *a, const struct signing_key *key,
         { NULL,     key->created_at_ms  },
         { NULL,     key->activates_at_ms},
     };
-    const struct accounts_query queries[] = {
-        {
-         .sql = "UPDATE signing_keys SET retires_at = ? WHERE generation = ?",
-         .params = retire,
-         .param_count = ARRAY_LEN(retire),
-         .if_none = ERR_CONFLICT,
-         },
-        {
-         .sql = "INSERT INTO signing_keys (generation, kid, pem, created_at, activates_at, "
-                   "retires_at) VALUES (?, ?, ?, ?, ?, 0)",                                             .params = insert,
-         .param_count = ARRAY_LEN(insert),
-         },
-    };
+    struct accounts_query queries[2] = { 0 };
+    queries[0].sql = "UPDATE signing_keys SET retires_at = ? WHERE generation = ?";
+    queries[0].params = retire;
+    queries[0].param_count = ARRAY_LEN(retire);
+    queries[0].if_none = ERR_CONFLICT;
+    queries[1].sql = "INSERT INTO signing_keys (generation, kid, pem, created_at, activates_at, "
+                     "retires_at) VALUES (?, ?, ?, ?, ?, 0)";
+    queries[1].params = insert;
+    queries[1].param_count = ARRAY_LEN(insert);
     /* The first key has no predecessor. */
     const size_t first = key->generation == 1 ? 1 : 0;
     const enum err code = a->ops->run(a, queries + first, ARRAY_LEN(queries) - first, e);

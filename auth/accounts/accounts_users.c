@@ -17,7 +17,10 @@
 
 static char lower(char c)
 {
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+    if (c >= 'A' && c <= 'Z') {
+        return (char)(c - 'A' + 'a');
+    }
+    return c;
 }
 
 static bool is_alphanumeric(char c)
@@ -73,9 +76,9 @@ enum err account_normalize_email(const char *email, char ret_email[ACCOUNT_EMAIL
     if (at == NULL || !is_local_part(email, (size_t)(at - email)) || !is_domain(at + 1)) {
         return err_set(e, ERR_INVALID, "that is no e-mail address of the form name@domain");
     }
-    const size_t domain_at = (size_t)(at - email);
-    for (size_t i = 0; i <= len; i++) {
-        ret_email[i] = i < domain_at ? email[i] : lower(email[i]);
+    memcpy(ret_email, email, len + 1);
+    for (char *p = ret_email + (at - email); *p != '\0'; p++) {
+        *p = lower(*p);
     }
     return OK;
 }

@@ -64,8 +64,9 @@ static enum err probe(struct demux *d, const AVInputFormat **ret_format, struct 
     }
     if (score < MIN_PROBE_SCORE || format == NULL ||
         av_match_list(format->name, codecs_formats(), ',') == 0) {
-        return failure_set(f, PROBLEM_UNSUPPORTED_FORMAT,
-                           "This is not a video or audio file that can be read here.");
+        (void)failure_set(f, PROBLEM_UNSUPPORTED_FORMAT,
+                          "This is not a video or audio file that can be read here.");
+        return ERR_INVALID;
     }
     *ret_format = format;
     return OK;
@@ -266,8 +267,8 @@ static enum err examine(struct demux *d, struct failure *f)
  * several streams one's length is lent to the others. */
 static bool has_promise(const struct demux *d, bool is_examined)
 {
-    return !is_examined || (has_audio_only(d) && d->context->duration_estimation_method ==
-                                                     AVFMT_DURATION_FROM_STREAM);
+    return !is_examined || (has_audio_only(d) &&
+                            d->context->duration_estimation_method == AVFMT_DURATION_FROM_STREAM);
 }
 
 static enum err choose(struct demux *d, struct failure *f)

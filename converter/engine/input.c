@@ -8,7 +8,7 @@
 #include "core/banned.h"
 
 /* performance.md, section 3: measured. */
-#define AVIO_BUFFER_SIZE (32 * 1024)
+#define AVIO_BUFFER_SIZE 32768
 #define SLOT_COUNT 4
 #define AHEAD 2
 

@@ -126,16 +126,16 @@ static enum err enter_landlock(struct error *e)
 static enum err set_limits(const struct sandbox_limits *limits, struct error *e)
 {
     const struct {
-        __rlimit_resource_t resource;
         int64_t value;
+        __rlimit_resource_t resource;
         bool breaks_sanitizer;
     } rows[] = {
-        {RLIMIT_AS,      limits->memory_bytes, true },
-        { RLIMIT_CPU,    limits->cpu_s,        false},
-        { RLIMIT_FSIZE,  limits->file_bytes,   false},
-        { RLIMIT_NOFILE, 3,                    false},
-        { RLIMIT_NPROC,  0,                    false},
-        { RLIMIT_CORE,   0,                    false},
+        {limits->memory_bytes, RLIMIT_AS,     true },
+        { limits->cpu_s,       RLIMIT_CPU,    false},
+        { limits->file_bytes,  RLIMIT_FSIZE,  false},
+        { 3,                   RLIMIT_NOFILE, false},
+        { 0,                   RLIMIT_NPROC,  false},
+        { 0,                   RLIMIT_CORE,   false},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -183,7 +183,7 @@ static int add_rules(scmp_filter_ctx filter)
     if (failed == 0 && !HAS_SANITIZER) {
         /* abort() signals itself, and only itself: a bug then looks like one. */
         failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-                                  SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+                                  SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0));
     }
     return failed;
 }

@@ -19,7 +19,8 @@ enum err token_verifier_new(const char *issuer, const char *audience, token_fetc
                             void *ctx, struct token_verifier **ret_verifier,
                             struct error *e) MUST_CHECK;
 void token_verifier_free(struct token_verifier *v);
-/* As token_verify; ERR_BUSY when no set could be had. */
+/* As token_verify, but for a kid that is not in the set after that: ERR_DENIED. ERR_BUSY when no
+ * set could be had. */
 enum err token_verifier_check(struct token_verifier *v, const char *token,
                               struct token_claims *ret_claims, struct error *e) MUST_CHECK;
 /* OK when a usable set is in hand or can be fetched: for readiness. */

@@ -7,11 +7,11 @@
 #include "core/error.h"
 #include "token/verifier.h"
 
-#define VERIFIER_REFRESH_MS (5 * 60 * 1000)
-#define VERIFIER_UNKNOWN_KID_MS (30 * 1000)
-#define VERIFIER_KEEP_MS (24 * 60 * 60 * 1000)
+#define VERIFIER_REFRESH_MS (5LL * 60 * 1000)
+#define VERIFIER_UNKNOWN_KID_MS (30LL * 1000)
+#define VERIFIER_KEEP_MS (24LL * 60 * 60 * 1000)
 /* After a failed fetch: how long callers get the old set, or ERR_BUSY, without another try. */
-#define VERIFIER_RETRY_STALE_MS (30 * 1000)
+#define VERIFIER_RETRY_STALE_MS (30LL * 1000)
 #define VERIFIER_RETRY_EMPTY_MS 1000
 
 struct verifier_clock {

@@ -39,7 +39,7 @@ static int set_up(void **state)
     store_open(&f->store);
     f->login.accounts = f->store.accounts;
     f->login.gate = gate_new(2, 32);
-    f->login.limits = (struct throttle_limits){ 5, 900 * 1000, 20 };
+    f->login.limits = (struct throttle_limits){ 5, 900 * 1000LL, 20 };
     assert_int_equal(login_init(&f->login, NULL), OK);
     char hash[ACCOUNT_HASH_SIZE];
     assert_int_equal(passwords_hash(PASSWORD, hash, NULL), OK);
@@ -72,7 +72,7 @@ static enum login_result login_from(struct fixture *f, const char *email, const 
     return outcome.result;
 }
 
-static enum login_result login(struct fixture *f, const char *email, const char *password)
+static enum login_result log_in(struct fixture *f, const char *email, const char *password)
 {
     return login_from(f, email, password, ADDRESS);
 }
@@ -80,17 +80,17 @@ static enum login_result login(struct fixture *f, const char *email, const char 
 static void test_who_gets_in(void **state)
 {
     struct fixture *f = *state;
-    assert_int_equal(login(f, EMAIL, PASSWORD), LOGIN_OK);
-    assert_int_equal(login(f, "ANN@Example.org", PASSWORD), LOGIN_OK);
-    assert_int_equal(login(f, EMAIL, "wrong horse battery"), LOGIN_DENIED);
-    assert_int_equal(login(f, EMAIL, ""), LOGIN_DENIED);
-    assert_int_equal(login(f, EMAIL, PASSWORD " "), LOGIN_DENIED);
-    assert_int_equal(login(f, "bob@example.org", PASSWORD), LOGIN_DENIED);
-    assert_int_equal(login(f, "no address", PASSWORD), LOGIN_DENIED);
-    assert_int_equal(login(f, "", ""), LOGIN_DENIED);
+    assert_int_equal(log_in(f, EMAIL, PASSWORD), LOGIN_OK);
+    assert_int_equal(log_in(f, "ANN@Example.org", PASSWORD), LOGIN_OK);
+    assert_int_equal(log_in(f, EMAIL, "wrong horse battery"), LOGIN_DENIED);
+    assert_int_equal(log_in(f, EMAIL, ""), LOGIN_DENIED);
+    assert_int_equal(log_in(f, EMAIL, PASSWORD " "), LOGIN_DENIED);
+    assert_int_equal(log_in(f, "bob@example.org", PASSWORD), LOGIN_DENIED);
+    assert_int_equal(log_in(f, "no address", PASSWORD), LOGIN_DENIED);
+    assert_int_equal(log_in(f, "", ""), LOGIN_DENIED);
     f->account.is_disabled = true;
     assert_int_equal(accounts_update(f->store.accounts, &f->account, NULL), OK);
-    assert_int_equal(login(f, EMAIL, PASSWORD), LOGIN_DENIED);
+    assert_int_equal(log_in(f, EMAIL, PASSWORD), LOGIN_DENIED);
 }
 
 static void test_account_is_locked(void **state)
@@ -105,12 +105,12 @@ static void test_account_is_locked(void **state)
     assert_int_equal(login_from(f, EMAIL, PASSWORD, "198.51.100.1"), LOGIN_THROTTLED);
     assert_int_equal(login_from(f, EMAIL, PASSWORD, "198.51.100.1"), LOGIN_THROTTLED);
     clock_sleep_ms(1100);
-    assert_int_equal(login(f, EMAIL, PASSWORD), LOGIN_OK);
+    assert_int_equal(log_in(f, EMAIL, PASSWORD), LOGIN_OK);
     /* That forgot the failures. */
     for (int i = 0; i < 4; i++) {
-        assert_int_equal(login(f, EMAIL, "wrong"), LOGIN_DENIED);
+        assert_int_equal(log_in(f, EMAIL, "wrong"), LOGIN_DENIED);
     }
-    assert_int_equal(login(f, EMAIL, PASSWORD), LOGIN_OK);
+    assert_int_equal(log_in(f, EMAIL, PASSWORD), LOGIN_OK);
 }
 
 /* An unknown account is locked like a known one, or the lock would tell. */
@@ -118,9 +118,9 @@ static void test_unknown_account_is_locked_too(void **state)
 {
     struct fixture *f = *state;
     for (int i = 0; i < 5; i++) {
-        assert_int_equal(login(f, "bob@example.org", "wrong"), LOGIN_DENIED);
+        assert_int_equal(log_in(f, "bob@example.org", "wrong"), LOGIN_DENIED);
     }
-    assert_int_equal(login(f, "Bob@example.org", "wrong"), LOGIN_THROTTLED);
+    assert_int_equal(log_in(f, "Bob@example.org", "wrong"), LOGIN_THROTTLED);
 }
 
 static void test_address_is_locked(void **state)
@@ -143,13 +143,13 @@ static void test_old_hash_is_renewed(void **state)
                     "PthysL9I2NlkQfTWvx3UsqP6u0wu47YeXIsRLE");
     assert_int_equal(accounts_update(f->store.accounts, &f->account, NULL), OK);
     struct account now;
-    assert_int_equal(login(f, EMAIL, "wrong password"), LOGIN_DENIED);
+    assert_int_equal(log_in(f, EMAIL, "wrong password"), LOGIN_DENIED);
     assert_int_equal(accounts_find(f->store.accounts, EMAIL, &now, NULL), OK);
     assert_true(passwords_needs_rehash(now.password_hash));
-    assert_int_equal(login(f, EMAIL, "an old password"), LOGIN_OK);
+    assert_int_equal(log_in(f, EMAIL, "an old password"), LOGIN_OK);
     assert_int_equal(accounts_find(f->store.accounts, EMAIL, &now, NULL), OK);
     assert_false(passwords_needs_rehash(now.password_hash));
-    assert_int_equal(login(f, EMAIL, "an old password"), LOGIN_OK);
+    assert_int_equal(log_in(f, EMAIL, "an old password"), LOGIN_OK);
 }
 
 static void test_database_away(void **state)
@@ -158,7 +158,7 @@ static void test_database_away(void **state)
     struct accounts *away = NULL;
     assert_int_equal(accounts_open("mysql://u@127.0.0.1:1/none", 1, &away, NULL), OK);
     f->login.accounts = away;
-    assert_int_equal(login(f, EMAIL, PASSWORD), LOGIN_UNAVAILABLE);
+    assert_int_equal(log_in(f, EMAIL, PASSWORD), LOGIN_UNAVAILABLE);
     f->login.accounts = f->store.accounts;
     accounts_close(away);
 }

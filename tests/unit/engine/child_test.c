@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -238,9 +239,16 @@ static void test_fails_in_the_users_terms(void **state)
 static void test_nearest_rate(void **state)
 {
     (void)state;
-    static const int pairs[][2] = { { 8000, 8000 },   { 48000, 48000 },  { 44100, 44100 },
-                                    { 96000, 48000 }, { 192000, 48000 }, { 37800, 32000 },
-                                    { 22255, 22050 }, { 7000, 8000 } };
+    static const int pairs[][2] = {
+        {8000,    8000 },
+        { 48000,  48000},
+        { 44100,  44100},
+        { 96000,  48000},
+        { 192000, 48000},
+        { 37800,  32000},
+        { 22255,  22050},
+        { 7000,   8000 }
+    };
     for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
         assert_int_equal(resample_nearest_rate(pairs[i][0]), pairs[i][1]);
     }
@@ -248,13 +256,12 @@ static void test_nearest_rate(void **state)
 
 int main(void)
 {
+    /* In its own process a child dies of it, and that is right. */
+    (void)signal(SIGPIPE, SIG_IGN);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reads_straight_on),
-        cmocka_unit_test(test_jumps),
-        cmocka_unit_test(test_ends_early),
-        cmocka_unit_test(test_parent_gone),
-        cmocka_unit_test(test_converts),
-        cmocka_unit_test(test_fails_in_the_users_terms),
+        cmocka_unit_test(test_reads_straight_on), cmocka_unit_test(test_jumps),
+        cmocka_unit_test(test_ends_early),        cmocka_unit_test(test_parent_gone),
+        cmocka_unit_test(test_converts),          cmocka_unit_test(test_fails_in_the_users_terms),
         cmocka_unit_test(test_nearest_rate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
-/* engine_file PROGRAM INPUT OUTPUT [option=value ...]: engine_run on files, for test_engine_files.py
- * and for measuring. Options are the job's (bitrate=128) and max_duration_s, max_output_bytes,
- * no_progress_limit_s, unknown_size. Prints one JSON object; exits with 0 whatever the engine said.
+/* engine_file PROGRAM INPUT OUTPUT [option=value ...]: engine_run on files, for
+ * test_engine_files.py and for measuring. Options are the job's (bitrate=128) and max_duration_s,
+ * max_output_bytes, no_progress_limit_s, unknown_size. Prints one JSON object; exits with 0
+ * whatever the engine said.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -124,10 +125,9 @@ static void print_result(enum err err, const struct error *e, const struct engin
         "peak_rss_bytes", (json_int_t)r->peak_rss_bytes, "size_bytes", (json_int_t)o->size_bytes,
         "duration_s", o->duration_s, "mode", o->mode, "bitrate_kbps", o->bitrate_kbps,
         "sample_rate_hz", o->sample_rate_hz, "channels", o->channels, "container",
-        f->input.container, "tracks", f->input.track_count, "input_duration_s",
-        f->input.duration_s, "progress_calls", f->progress_calls, "reads", (json_int_t)f->reads,
-        "read_bytes", (json_int_t)f->read_bytes, "asked", f->asked, "media_time_s",
-        f->media_time_s);
+        f->input.container, "tracks", f->input.track_count, "input_duration_s", f->input.duration_s,
+        "progress_calls", f->progress_calls, "reads", (json_int_t)f->reads, "read_bytes",
+        (json_int_t)f->read_bytes, "asked", f->asked, "media_time_s", f->media_time_s);
     if (json == NULL) {
         abort();
     }

@@ -70,7 +70,8 @@ static void on_frame(struct fake_parent *p, enum protocol_type type, const uint8
         must(protocol_unpack_failed(payload, len, &p->failed, NULL) == OK);
         p->has_failed = true;
         break;
-    default: abort();
+    default:
+        abort();
     }
 }
 

@@ -15,7 +15,7 @@
 #include "token/verifier_impl.h"
 
 #define WALL_S 1800000000
-#define MINUTE_MS (60 * 1000)
+#define MINUTE_MS (60 * 1000LL)
 #define HOUR_MS (60 * MINUTE_MS)
 
 static _Atomic int64_t now_ms;
@@ -158,7 +158,7 @@ static void test_unknown_kid_fetches_once_in_thirty_seconds(void **state)
         assert_int_equal(check(f, 1), ERR_DENIED);
     }
     assert_int_equal(f->server.fetches, 2); /* the first need, and one for the kid */
-    advance(30 * 1000 - 1);
+    advance(30 * 1000LL - 1);
     assert_int_equal(check(f, 1), ERR_DENIED);
     assert_int_equal(f->server.fetches, 2);
     advance(1);

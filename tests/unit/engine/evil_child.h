@@ -1,0 +1,30 @@
+/* What evil_child does: the job's `threads` tells it. */
+#ifndef UNREEL_TEST_EVIL_CHILD_H
+#define UNREEL_TEST_EVIL_CHILD_H
+
+enum evil {
+    EVIL_COPY = 1, /* none at all: copies its input, with a tag */
+    EVIL_SILENT_EXIT,
+    EVIL_EXIT_3,
+    EVIL_GARBAGE,
+    EVIL_READ_NEGATIVE,
+    EVIL_READ_MANY,
+    EVIL_FLOOD_OUTPUT,
+    EVIL_HANG,
+    EVIL_BAD_TEXT,
+    EVIL_FAIL_CORRUPT,
+    EVIL_WRONG_COUNT,
+    EVIL_SEGV,
+    EVIL_SIGSYS,
+    EVIL_SIGKILL,
+    EVIL_SIGXCPU,
+    EVIL_LOG_FLOOD,
+    EVIL_FRAME_AFTER_DONE,
+    EVIL_PROGRESS_BACK,
+    EVIL_NEVER_READS,
+    EVIL_LOOK_AROUND, /* fails with what it sees: descriptors, environment */
+    EVIL_CLOSES_ALL,
+    EVIL_MAX
+};
+
+#endif
