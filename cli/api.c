@@ -2,20 +2,37 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/clock.h"
 #include "core/mem.h"
 #include "core/text.h"
+#include "escape.h"
+#include "progress.h"
 
 #include "core/banned.h"
 
 static const size_t answer_max = (size_t)4 * 1024 * 1024;
+static const int call_timeout_ms = 30000;
+/* Quick for a short job, easy on the server for a long one. */
 static const int poll_ms = 250;
+static const int poll_later_ms = 1000;
+static const int64_t poll_quick_for_ms = 10000;
+static const int64_t outage_max_ms = 60000;
+
+/* Why a call did not succeed. */
+struct failure {
+    int code;
+    bool is_expired; /* the token was good once */
+    char text[512];
+};
 
 int api_login(struct login *ret_session)
 {
     struct error e = { 0 };
+    if (http_client_init(&e) != OK) {
+        say_error("%s", e.text);
+        return EXIT_FAILED;
+    }
     if (login_load(ret_session, &e) != OK) {
         say_error("%s", e.text);
         return EXIT_DENIED;
@@ -23,224 +40,241 @@ int api_login(struct login *ret_session)
     return EXIT_OK;
 }
 
-int api_refused(const struct http_response *answer)
+/* ---- what went wrong ---- */
+
+static bool has_type(const json_t *problem, const char *slug)
 {
-    json_t *problem = json_loadb(buf_text(&answer->body), answer->body.len, JSON_REJECT_DUPLICATES,
-                                 NULL);
-    const char *detail = json_string_value(json_object_get(problem, "detail"));
-    const char *title = json_string_value(json_object_get(problem, "title"));
-    const char *text = detail != NULL ? detail : title;
-    if (text != NULL) {
-        say_error("%s", text);
-    } else {
-        say_error("the server answered %d", answer->status);
-    }
-    json_decref(problem);
-    switch (answer->status) {
+    const char *type = json_string_value(json_object_get(problem, "type"));
+    size_t prefix = strlen("urn:unreel:problem:");
+    return type != NULL && strlen(type) > prefix && strcmp(type + prefix, slug) == 0;
+}
+
+static int exit_code_for(int status, const json_t *problem)
+{
+    switch (status) {
+    case 400:
+        return has_type(problem, "empty-upload") ? EXIT_JOB_FAILED : EXIT_USAGE;
     case 401:
     case 403:
         return EXIT_DENIED;
     case 404:
     case 410:
         return EXIT_NOT_FOUND;
+    case 413:
+    case 415:
     case 422:
         return EXIT_JOB_FAILED;
     case 429:
+    case 502:
     case 503:
+    case 504:
         return EXIT_UNAVAILABLE;
     default:
         return EXIT_FAILED;
     }
 }
 
-int api_unreachable(const struct login *session, enum err rc, const struct error *e)
+static void read_refusal(const struct login *session, const struct http_response *answer,
+                         struct failure *ret_failure)
 {
-    if (rc == ERR_BUSY || rc == ERR_TIMEOUT) {
-        say_error("%s cannot be reached: %s", session->server, e->text);
-        return EXIT_UNAVAILABLE;
+    json_t *problem = json_loadb(buf_text(&answer->body), answer->body.len, 0, NULL);
+    const char *text = json_string_value(json_object_get(problem, "detail"));
+    if (text == NULL) {
+        text = json_string_value(json_object_get(problem, "title"));
     }
-    say_error("%s", e->text);
-    return EXIT_FAILED;
+    ret_failure->code = exit_code_for(answer->status, problem);
+    ret_failure->is_expired = has_type(problem, "token-expired");
+    if (ret_failure->is_expired || has_type(problem, "token-invalid")) {
+        (void)snprintf(ret_failure->text, sizeof(ret_failure->text),
+                       "the login has expired; log in again: unreel login %s %s", session->server,
+                       session->user);
+    } else if (text != NULL) {
+        (void)text_copy(ret_failure->text, sizeof(ret_failure->text), text);
+    } else {
+        (void)snprintf(ret_failure->text, sizeof(ret_failure->text), "%s answered %d",
+                       session->server, answer->status);
+    }
+    json_decref(problem);
 }
 
-int api_json(const struct login *session, const char *method, const char *path, json_t **ret_json)
+static void read_silence(const struct login *session, enum err rc, const struct error *e,
+                         struct failure *ret_failure)
+{
+    bool is_away = rc == ERR_BUSY || rc == ERR_TIMEOUT;
+    *ret_failure = (struct failure){ .code = is_away ? EXIT_UNAVAILABLE : EXIT_FAILED };
+    (void)snprintf(ret_failure->text, sizeof(ret_failure->text), "%s%s%s",
+                   is_away ? session->server : "", is_away ? " cannot be reached: " : "", e->text);
+}
+
+int api_refused(const struct login *session, const struct http_response *answer)
+{
+    struct failure failure = { 0 };
+    read_refusal(session, answer, &failure);
+    say_error("%s", failure.text);
+    return failure.code;
+}
+
+int api_unreachable(const struct login *session, enum err rc, const struct error *e)
+{
+    struct failure failure = { 0 };
+    read_silence(session, rc, e, &failure);
+    say_error("%s", failure.text);
+    return failure.code;
+}
+
+/* ---- calls ---- */
+
+/* True: *ret_json is the caller's. False: *ret_failure says why. */
+static bool call_json(const struct login *session, const char *method, const char *path,
+                      json_t **ret_json, struct failure *ret_failure)
 {
     AUTO(mem_free) char *url = xasprintf("%s%s", session->server, path);
     struct http_call call = { .method = method,
                               .url = url,
                               .bearer = session->token,
-                              .body = "",
                               .response_max = answer_max,
-                              .timeout_ms = 30000 };
+                              .timeout_ms = call_timeout_ms };
     struct http_response answer = { 0 };
     struct error e = { 0 };
     enum err rc = http_client_call(&call, &answer, &e);
     if (rc != OK) {
-        return api_unreachable(session, rc, &e);
+        read_silence(session, rc, &e, ret_failure);
+        return false;
     }
-    int code = EXIT_OK;
-    if (answer.status < 200 || answer.status > 299) {
-        code = api_refused(&answer);
-    } else {
-        *ret_json = answer.body.len > 0 ? json_loadb(buf_text(&answer.body), answer.body.len,
-                                                     JSON_REJECT_DUPLICATES, NULL)
-                                        : NULL;
-        if (answer.body.len > 0 && *ret_json == NULL) {
-            say_error("the server's answer is not JSON");
-            code = EXIT_FAILED;
-        }
+    bool is_success = answer.status >= 200 && answer.status <= 299;
+    json_t *json = NULL;
+    if (!is_success) {
+        read_refusal(session, &answer, ret_failure);
+    } else if (answer.body.len > 0) {
+        json = json_loadb(buf_text(&answer.body), answer.body.len, JSON_REJECT_DUPLICATES, NULL);
+        is_success = json != NULL;
+        *ret_failure = (struct failure){ .code = EXIT_FAILED,
+                                         .text = "the server's answer is not JSON" };
     }
     http_response_release(&answer);
-    return code;
-}
-
-char *api_escape(const char *text)
-{
-    static const char hex[] = "0123456789ABCDEF";
-    char *escaped = xmalloc(3 * strlen(text) + 1);
-    char *out = escaped;
-    for (const unsigned char *c = (const unsigned char *)text; *c != '\0'; c++) {
-        bool is_plain = (*c >= '0' && *c <= '9') || (*c >= 'a' && *c <= 'z') ||
-                        (*c >= 'A' && *c <= 'Z') || *c == '-' || *c == '.' || *c == '_' ||
-                        *c == '~';
-        if (is_plain) {
-            *out++ = (char)*c;
-        } else {
-            *out++ = '%';
-            *out++ = hex[*c >> 4];
-            *out++ = hex[*c & 15];
-        }
+    if (is_success) {
+        *ret_json = json;
     }
-    *out = '\0';
-    return escaped;
+    return is_success;
 }
 
-static void show_job(struct progress *bar, const json_t *job)
+int api_json(const struct login *session, const char *method, const char *path, json_t **ret_json)
+{
+    struct failure failure = { 0 };
+    if (call_json(session, method, path, ret_json, &failure)) {
+        return EXIT_OK;
+    }
+    say_error("%s", failure.text);
+    return failure.code;
+}
+
+/* ---- waiting ---- */
+
+static void show_job(struct progress *bar, const json_t *job, const char *state)
 {
     const json_t *progress = json_object_get(job, "progress");
     double speed = json_number_value(json_object_get(progress, "speed"));
     double eta_s = json_number_value(json_object_get(progress, "eta_s"));
     char note[96];
-    (void)snprintf(note, sizeof(note), "%s %.0fx, %.0f s left",
-                   json_string_value(json_object_get(job, "state")), speed, eta_s);
+    if (speed > 0) {
+        (void)snprintf(note, sizeof(note), "%s, %.0fx, %.0f s left", state, speed, eta_s);
+    } else {
+        (void)snprintf(note, sizeof(note), "%s", state);
+    }
     progress_update(bar, json_number_value(json_object_get(progress, "percent")), note);
 }
 
-int api_wait(const struct login *session, const char *id, bool show_bar, json_t **ret_job)
+/* EXIT_OK when the job has ended or goes on (*ret_has_ended says which). */
+static int look(const json_t *job, struct progress *bar, bool *ret_has_ended)
 {
-    AUTO(mem_free) char *path = xasprintf("/v1/jobs/%s", id);
-    struct progress bar;
-    progress_init(&bar, "convert", show_bar);
-    for (;;) {
-        json_t *job = NULL;
-        int code = api_json(session, "GET", path, &job);
-        if (code != EXIT_OK) {
-            return code;
-        }
-        const char *state = json_string_value(json_object_get(job, "state"));
-        if (state == NULL) {
-            json_decref(job);
-            say_error("the server's answer is no job");
-            return EXIT_FAILED;
-        }
-        if (strcmp(state, "queued") != 0 && strcmp(state, "running") != 0) {
-            bool is_done = strcmp(state, "succeeded") == 0;
-            progress_end(&bar, state);
-            *ret_job = job;
-            return is_done ? EXIT_OK : EXIT_JOB_FAILED;
-        }
-        show_job(&bar, job);
-        json_decref(job);
-        clock_sleep_ms(poll_ms);
-    }
-}
-
-static enum err write_download(void *ctx, const void *bytes, size_t len)
-{
-    FILE *file = ctx;
-    return fwrite(bytes, 1, len, file) == len ? OK : ERR_FAULT;
-}
-
-static char *download_name(const struct login *session, const char *fid)
-{
-    AUTO(mem_free) char *path = xasprintf("/v1/jobs/%s", fid);
-    json_t *job = NULL;
-    char name[256];
-    (void)snprintf(name, sizeof(name), "%s", fid);
-    if (api_json(session, "GET", path, &job) == EXIT_OK) {
-        const char *filename = json_string_value(json_object_get(job, "filename"));
-        text_clean_filename(name, sizeof(name) - 4, filename != NULL ? filename : fid);
-        char *dot = strrchr(name, '.');
-        if (dot != NULL && dot != name) {
-            *dot = '\0';
-        }
-    }
-    json_decref(job);
-    return xasprintf("%s.mp3", name);
-}
-
-int api_download(const struct login *session, const char *fid, const char *path, bool json)
-{
-    AUTO(mem_free) char *name = path != NULL ? xstrdup(path) : download_name(session, fid);
-    AUTO(mem_free) char *partial = xasprintf("%s.part", name);
-    AUTO(mem_free) char *escaped = api_escape(fid);
-    AUTO(mem_free) char *url = xasprintf("%s/download?fid=%s", session->server, escaped);
-    FILE *file = fopen(partial, "we");
-    if (file == NULL) {
-        say_error("%s cannot be written", partial);
+    const char *state = json_string_value(json_object_get(job, "state"));
+    if (state == NULL) {
+        say_error("the server's answer is no job");
         return EXIT_FAILED;
     }
-    struct http_call call = { .method = "GET",
-                              .url = url,
-                              .bearer = session->token,
-                              .write_body = write_download,
-                              .ctx = file,
-                              .timeout_ms = -1 };
-    struct http_response answer = { 0 };
-    struct error e = { 0 };
-    enum err rc = http_client_call(&call, &answer, &e);
-    bool is_written = fclose(file) == 0;
-    int code = EXIT_OK;
-    if (rc != OK) {
-        code = api_unreachable(session, rc, &e);
-    } else {
-        code = answer.status == 200 ? EXIT_OK : api_refused(&answer);
-        http_response_release(&answer);
+    *ret_has_ended = strcmp(state, "queued") != 0 && strcmp(state, "running") != 0;
+    if (!*ret_has_ended) {
+        show_job(bar, job, state);
+        return EXIT_OK;
     }
-    if (code == EXIT_OK && (!is_written || rename(partial, name) != 0)) {
-        say_error("%s cannot be written", name);
-        code = EXIT_FAILED;
+    if (strcmp(state, "succeeded") == 0) {
+        progress_done(bar, state);
+        return EXIT_OK;
     }
-    if (code != EXIT_OK) {
-        (void)unlink(partial);
-        return code;
+    progress_break(bar);
+    return EXIT_JOB_FAILED;
+}
+
+/* The job itself is safe at the server. */
+static int give_up(const char *id, struct progress *bar, const struct failure *failure)
+{
+    progress_break(bar);
+    say_error("%s", failure->text);
+    if (failure->code == EXIT_DENIED || failure->code == EXIT_UNAVAILABLE) {
+        say_error("the job goes on without us; later: unreel watch %s", id);
     }
-    json_t *report = json_pack("{s:s, s:s}", "fid", fid, "path", name);
-    if (json) {
-        (void)json_dumpf(report, stdout, JSON_COMPACT);
-        (void)fputc('\n', stdout);
-    } else {
-        (void)printf("%s\n", name);
+    return failure->code;
+}
+
+int api_wait(struct login *session, const char *id, bool show_bar, json_t **ret_job)
+{
+    AUTO(mem_free) char *escaped = escape_query(id);
+    AUTO(mem_free) char *path = xasprintf("/v1/jobs/%s", escaped);
+    struct progress bar;
+    progress_init(&bar, "convert", show_bar);
+    int64_t started_ms = clock_mono_ms();
+    int64_t heard_ms = started_ms;
+    for (;;) {
+        json_t *job = NULL;
+        struct failure failure = { 0 };
+        bool has_ended = false;
+        if (call_json(session, "GET", path, &job, &failure)) {
+            int code = look(job, &bar, &has_ended);
+            if (has_ended) {
+                *ret_job = job;
+                return code;
+            }
+            json_decref(job);
+            if (code != EXIT_OK) {
+                return code;
+            }
+            heard_ms = clock_mono_ms();
+        } else {
+            bool is_brief = failure.code == EXIT_UNAVAILABLE && heard_ms > started_ms &&
+                            clock_mono_ms() - heard_ms < outage_max_ms;
+            if (!is_brief && !(failure.code == EXIT_DENIED && login_renew(session))) {
+                return give_up(id, &bar, &failure);
+            }
+        }
+        bool is_young = clock_mono_ms() - started_ms < poll_quick_for_ms;
+        clock_sleep_ms(is_young ? poll_ms : poll_later_ms);
     }
-    json_decref(report);
-    return EXIT_OK;
+}
+
+/* ---- printing ---- */
+
+static const char *text_of(const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+    return text != NULL ? text : "";
 }
 
 void api_print_job(const json_t *job, bool json)
 {
     if (json) {
-        (void)json_dumpf(job, stdout, JSON_COMPACT);
-        (void)fputc('\n', stdout);
+        print_json(job);
         return;
     }
-    const char *created = json_string_value(json_object_get(job, "created_at"));
-    const char *detail = json_string_value(
-        json_object_get(json_object_get(job, "error"), "detail"));
+    const json_t *error = json_object_get(job, "error");
+    const char *detail = text_of(error, "detail");
+    detail = detail[0] != '\0' ? detail : text_of(error, "title");
     double percent = json_number_value(
         json_object_get(json_object_get(job, "progress"), "percent"));
-    (void)printf(
-        "%s  %-9s %5.1f %%  %.19s  %s%s%s\n", json_string_value(json_object_get(job, "id")),
-        json_string_value(json_object_get(job, "state")), percent, created != NULL ? created : "",
-        json_string_value(json_object_get(job, "filename")), detail != NULL ? "  " : "",
-        detail != NULL ? detail : "");
+    AUTO(mem_free)
+    char *line = xasprintf("%s  %-9s %5.1f %%  %.19s  %s%s%s", text_of(job, "id"),
+                           text_of(job, "state"), percent, text_of(job, "created_at"),
+                           text_of(job, "filename"), detail[0] != '\0' ? "  " : "", detail);
+    AUTO(mem_free) char *clean = escape_controls(line);
+    (void)printf("%s\n", clean);
+    (void)fflush(stdout);
 }

@@ -9,25 +9,25 @@
 #include "command.h"
 #include "core/error.h"
 #include "http/client.h"
-#include "progress.h"
 #include "login.h"
 
-/* Loads the session; on failure it is said and an exit code returned. */
+/* Makes calls possible and loads the session; on failure it is said and an exit code returned. */
 int api_login(struct login *ret_session);
 /* A call without a body that answers JSON. On EXIT_OK the caller owns *ret_json (NULL for 204). */
 int api_json(const struct login *session, const char *method, const char *path, json_t **ret_json);
 /* The exit code for an answer that is no success; says why. */
-int api_refused(const struct http_response *answer);
+int api_refused(const struct login *session, const struct http_response *answer);
 /* The exit code for a call that got no answer; says why. */
 int api_unreachable(const struct login *session, enum err rc, const struct error *e);
-/* text as a query value. The caller frees it. */
-char *api_escape(const char *text);
-/* Polls a job until it has ended, with a bar. On EXIT_OK and EXIT_JOB_FAILED the caller owns
+/* Polls a job until it has ended, with a bar; a server that is away for a minute, and a login that
+ * somebody renewed, are no reason to give up. On EXIT_OK and EXIT_JOB_FAILED the caller owns
  * *ret_job. */
-int api_wait(const struct login *session, const char *id, bool show_bar, json_t **ret_job);
-/* Downloads the MP3 of a file or job id to `path` (NULL: the name that the server gives). */
-int api_download(const struct login *session, const char *fid, const char *path, bool json);
+int api_wait(struct login *session, const char *id, bool show_bar, json_t **ret_job);
 /* Prints a job: a line, or JSON. */
 void api_print_job(const json_t *job, bool json);
+
+/* download.c: the MP3 of a file or job id to `path` (NULL: the video's name, or the id's, with
+ * .mp3). On EXIT_OK the caller frees *ret_path. */
+int api_download(const struct login *session, const char *fid, const char *path, char **ret_path);
 
 #endif

@@ -6,22 +6,35 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/mem.h"
+#include "escape.h"
+
 #include "core/banned.h"
 
+#define ERROR_MAX 1024
+
 static const struct option_spec shared_options[] = {
-    {"--json",  NULL, "print JSON, for programs"},
-    { "--help", NULL, "print this help"         },
+    {"--json",  NULL, "print JSON for programs, an object per line; errors stay text"},
+    { "--help", NULL, "print this help"                                              },
 };
 
 void say_error(const char *fmt, ...)
 {
     bool colour = isatty(STDERR_FILENO) && getenv("NO_COLOR") == NULL;
-    (void)fputs(colour ? "\033[31munreel:\033[0m " : "unreel: ", stderr);
+    char text[ERROR_MAX];
     va_list args;
     va_start(args, fmt);
-    (void)vfprintf(stderr, fmt, args);
+    (void)vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
-    (void)fputc('\n', stderr);
+    AUTO(mem_free) char *clean = escape_controls(text);
+    (void)fprintf(stderr, colour ? "\033[31munreel:\033[0m %s\n" : "unreel: %s\n", clean);
+}
+
+void print_json(const json_t *json)
+{
+    (void)json_dumpf(json, stdout, JSON_COMPACT);
+    (void)fputc('\n', stdout);
+    (void)fflush(stdout);
 }
 
 static void print_option(const struct option_spec *option)
@@ -29,19 +42,51 @@ static void print_option(const struct option_spec *option)
     char left[64];
     (void)snprintf(left, sizeof(left), "%s%s%s", option->name, option->argument != NULL ? " " : "",
                    option->argument != NULL ? option->argument : "");
-    (void)printf("  %-24s %s\n", left, option->help);
+    (void)printf("  %-22s  %s\n", left, option->help);
+}
+
+static void print_options(const struct command *command)
+{
+    for (size_t i = 0; i < command->option_count; i++) {
+        print_option(&command->options[i]);
+    }
+}
+
+static void print_usage(const struct command *command)
+{
+    (void)printf("unreel %s [OPTION]...%s%s", command->name,
+                 command->arguments[0] != '\0' ? " " : "", command->arguments);
 }
 
 void command_print_help(const struct command *command)
 {
-    (void)printf("Usage: unreel %s [OPTION]...%s%s\n\n%s\n\nOptions:\n", command->name,
-                 command->arguments[0] != '\0' ? " " : "", command->arguments, command->help);
-    for (size_t i = 0; i < command->option_count; i++) {
-        print_option(&command->options[i]);
-    }
-    for (size_t i = 0; i < sizeof(shared_options) / sizeof(shared_options[0]); i++) {
+    (void)printf("Usage: ");
+    print_usage(command);
+    (void)printf("\n\n%s\n\nOptions:\n", command->help);
+    print_options(command);
+    for (size_t i = 0; i < ARRAY_LEN(shared_options); i++) {
         print_option(&shared_options[i]);
     }
+}
+
+void command_print_section(const struct command *command)
+{
+    print_usage(command);
+    (void)printf(":\n");
+    for (const char *line = command->help; *line != '\0';) {
+        size_t len = strcspn(line, "\n");
+        if (len > 0) {
+            (void)printf("  %.*s\n", (int)len, line);
+        } else {
+            (void)printf("\n");
+        }
+        line += len + (line[len] == '\n' ? 1 : 0);
+    }
+    if (command->option_count > 0) {
+        (void)printf("\n");
+    }
+    print_options(command);
+    (void)printf("\n");
 }
 
 void arguments_init(struct arguments *a, const struct command *command, int argc, char **argv)

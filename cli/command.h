@@ -2,8 +2,11 @@
 #ifndef UNREEL_CLI_COMMAND_H
 #define UNREEL_CLI_COMMAND_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+
+#include "core/attr.h"
 
 /* Exit codes of every command; printed by --help. */
 enum exit_code {
@@ -11,8 +14,8 @@ enum exit_code {
     EXIT_FAILED = 1,     /* something went wrong here or at the server */
     EXIT_USAGE = 2,      /* wrong arguments or configuration */
     EXIT_DENIED = 3,     /* not logged in, or not allowed */
-    EXIT_NOT_FOUND = 4,  /* no such job, file or user */
-    EXIT_JOB_FAILED = 5, /* the conversion failed or was cancelled */
+    EXIT_NOT_FOUND = 4,  /* no such job or file */
+    EXIT_JOB_FAILED = 5, /* the file cannot be converted, or its job failed or was cancelled */
     EXIT_UNAVAILABLE = 6 /* the server cannot be reached or is not ready */
 };
 
@@ -25,7 +28,7 @@ struct option_spec {
 struct command {
     const char *name;
     const char *arguments; /* "FILE...", for the usage line */
-    const char *help;
+    const char *help;      /* its first line is the command's line in `unreel --help` */
     const struct option_spec *options;
     size_t option_count;
     /* argv[0] is the command's name. Returns an exit code. */
@@ -57,7 +60,11 @@ enum argument_kind arguments_next(struct arguments *a, size_t *ret_index, const 
 
 /* Prints the command's help to standard output. */
 void command_print_help(const struct command *command);
+/* The same as a section of the help of all commands. */
+void command_print_section(const struct command *command);
 /* "unreel: ..." on standard error; red on a terminal. */
-void say_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void say_error(const char *fmt, ...) PRINTF(1, 2);
+/* One line on standard output. */
+void print_json(const json_t *json);
 
 #endif

@@ -11,6 +11,9 @@
 #define SLICE_SIZE ((size_t)256 * 1024)
 /* A thread is not worth its start below this. */
 #define THREAD_FROM_BYTES ((int64_t)1024 * 1024)
+/* The thread sleeps until so much has come: woken for every slice it would be moved to the writer's
+ * processor again and again, and halve the speed of both. */
+#define WAKE_BYTES ((int64_t)4 * 1024 * 1024)
 #define STACK_SIZE ((size_t)512 * 1024)
 #define SHA256_BYTES 32
 
@@ -25,6 +28,7 @@ struct blob_hash {
     pthread_mutex_t mutex; /* guards what follows */
     pthread_cond_t changed;
     int64_t written_bytes;
+    int64_t wake_at;  /* the thread waits for so many, or for what follows */
     bool is_complete; /* nothing comes any more */
     bool is_cancelled;
     struct error error; /* the thread's, code OK when none */
@@ -75,14 +79,17 @@ static void digest(struct blob_hash *h, const void *bytes, size_t len)
     h->hashed_bytes += (int64_t)len;
 }
 
-/* Waits until a whole slice, or the end, can be read. Returns the bytes to read next, 0 at the end.
+/* Waits unless a whole slice, or the end, can be read. Returns the bytes to read next, 0 at the
+ * end.
  */
 static size_t wait_for_slice(struct blob_hash *h)
 {
     (void)pthread_mutex_lock(&h->mutex);
-    while (h->written_bytes - h->hashed_bytes < (int64_t)SLICE_SIZE && !h->is_complete &&
-           !h->is_cancelled) {
-        (void)pthread_cond_wait(&h->changed, &h->mutex);
+    if (h->written_bytes - h->hashed_bytes < (int64_t)SLICE_SIZE) {
+        h->wake_at = h->hashed_bytes + WAKE_BYTES;
+        while (h->written_bytes < h->wake_at && !h->is_complete && !h->is_cancelled) {
+            (void)pthread_cond_wait(&h->changed, &h->mutex);
+        }
     }
     int64_t left = h->is_cancelled ? 0 : h->written_bytes - h->hashed_bytes;
     (void)pthread_mutex_unlock(&h->mutex);
@@ -119,16 +126,16 @@ static void start_thread(struct blob_hash *h)
     }
 }
 
-/* Tells the thread about len more bytes; wakes it for whole slices only. */
+/* Tells the thread about len more bytes. */
 static void announce(struct blob_hash *h, int64_t len)
 {
     (void)pthread_mutex_lock(&h->mutex);
-    int64_t slice = h->written_bytes / (int64_t)SLICE_SIZE;
+    bool is_due = h->written_bytes < h->wake_at && h->written_bytes + len >= h->wake_at;
     h->written_bytes += len;
-    if (h->written_bytes / (int64_t)SLICE_SIZE != slice) {
+    (void)pthread_mutex_unlock(&h->mutex);
+    if (is_due) {
         (void)pthread_cond_signal(&h->changed);
     }
-    (void)pthread_mutex_unlock(&h->mutex);
 }
 
 void blob_hash_update(struct blob_hash *h, const void *bytes, size_t len)

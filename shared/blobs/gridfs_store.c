@@ -5,10 +5,6 @@
 #include "core/clock.h"
 #include "core/banned.h"
 
-/* Chunks of one reply of the server. mongod cuts replies at 16 MiB by itself; others do not, and
- * 8 chunks are 2 MiB. */
-#define READ_BATCH 8
-
 struct gridfs_blobs *gridfs_of(struct blobs *b)
 {
     return CONTAINER_OF(b, struct gridfs_blobs, base);
@@ -162,23 +158,88 @@ enum err gridfs_find_upload(struct gridfs_session *s, const char *id, struct gri
     return err;
 }
 
-/* ---- chunks ---- */
+/* ---- chunks ----
+ *
+ * Always one by one, by both keys of the index: every server answers that in no time, while some
+ * that speak the protocol look through the whole collection for a range or an order. */
+
+static mongoc_cursor_t *find_chunk(struct gridfs_session *s, const char *id, int64_t n,
+                                   bool with_data)
+{
+    bson_oid_t oid;
+    gridfs_oid(&oid, id);
+    bson_t *filter = BCON_NEW("files_id", BCON_OID(&oid), "n", BCON_INT32((int32_t)n));
+    bson_t fields;
+    bson_t opts = BSON_INITIALIZER;
+    BSON_APPEND_INT64(&opts, "limit", 1);
+    BSON_APPEND_BOOL(&opts, "singleBatch", true);
+    BSON_APPEND_DOCUMENT_BEGIN(&opts, "projection", &fields);
+    BSON_APPEND_INT32(&fields, "_id", 0);
+    BSON_APPEND_INT32(&fields, "n", 1);
+    if (with_data) {
+        BSON_APPEND_INT32(&fields, "data", 1);
+    }
+    bson_append_document_end(&opts, &fields);
+    mongoc_cursor_t *cursor = mongoc_collection_find_with_opts(s->chunks, filter, &opts, NULL);
+    bson_destroy(filter);
+    bson_destroy(&opts);
+    return cursor;
+}
+
+static enum err has_chunk(struct gridfs_session *s, const char *id, int64_t n, bool *ret_has,
+                          struct error *e)
+{
+    const bson_t *doc = NULL;
+    mongoc_cursor_t *cursor = find_chunk(s, id, n, false);
+    enum err err = first_document(cursor, &doc, e);
+    mongoc_cursor_destroy(cursor);
+    if (err == OK || err == ERR_NOT_FOUND) {
+        *ret_has = err == OK;
+        return OK;
+    }
+    return err;
+}
+
+/* How many chunks there are, given that they are numbered without a gap: doubles a guess until it
+ * is too high, then halves the distance. */
+static enum err count_chunks(struct gridfs_session *s, const char *id, int64_t *ret_count,
+                             struct error *e)
+{
+    int64_t low = 0; /* so many are there */
+    int64_t step = 1;
+    bool is_growing = true;
+    while (step > 0 && low + step - 1 <= INT32_MAX) {
+        bool has = false;
+        enum err err = has_chunk(s, id, low + step - 1, &has, e);
+        if (err != OK) {
+            return err;
+        }
+        low += has ? step : 0;
+        is_growing = is_growing && has;
+        step = is_growing ? step * 2 : step / 2;
+    }
+    *ret_count = low;
+    return OK;
+}
 
 enum err gridfs_find_last_chunk(struct gridfs_session *s, const char *id, int64_t *ret_n,
                                 uint32_t *ret_len, uint8_t *data, struct error *e)
 {
-    bson_oid_t oid;
-    gridfs_oid(&oid, id);
-    bson_t *filter = BCON_NEW("files_id", BCON_OID(&oid));
-    bson_t *opts = BCON_NEW("sort", "{", "n", BCON_INT32(-1), "}", "limit", BCON_INT64(1),
-                            "singleBatch", BCON_BOOL(true));
+    int64_t count = 0;
     const bson_t *doc = NULL;
     struct gridfs_chunk chunk = { .n = -1 };
-    mongoc_cursor_t *cursor = mongoc_collection_find_with_opts(s->chunks, filter, opts, NULL);
-    enum err err = first_document(cursor, &doc, e);
-    if (err == ERR_NOT_FOUND) {
-        err = OK;
-    } else if (err == OK) {
+    enum err err = count_chunks(s, id, &count, e);
+    if (err != OK) {
+        return err;
+    }
+    if (count == 0) {
+        *ret_n = -1;
+        *ret_len = 0;
+        return OK;
+    }
+    mongoc_cursor_t *cursor = find_chunk(s, id, count - 1, true);
+    err = first_document(cursor, &doc, e);
+    if (err == OK) {
         err = gridfs_decode_chunk(doc, &chunk, e);
     }
     if (err == OK && chunk.len > GRIDFS_CHUNK_SIZE) {
@@ -187,38 +248,12 @@ enum err gridfs_find_last_chunk(struct gridfs_session *s, const char *id, int64_
     if (err == OK) {
         *ret_n = chunk.n;
         *ret_len = chunk.len;
-        if (data != NULL && chunk.len > 0) {
+        if (data != NULL) {
             memcpy(data, chunk.data, chunk.len);
         }
     }
     mongoc_cursor_destroy(cursor);
-    bson_destroy(filter);
-    bson_destroy(opts);
     return err;
-}
-
-static mongoc_cursor_t *find_chunks(struct gridfs_session *s, const char *id, int64_t first,
-                                    int64_t last)
-{
-    bson_oid_t oid;
-    gridfs_oid(&oid, id);
-    bson_t *filter = NULL;
-    bson_t *opts = NULL;
-    if (first == last) {
-        filter = BCON_NEW("files_id", BCON_OID(&oid), "n", BCON_INT64(first));
-        opts = BCON_NEW("projection", "{", "_id", BCON_INT32(0), "n", BCON_INT32(1), "data",
-                        BCON_INT32(1), "}", "limit", BCON_INT64(1), "singleBatch", BCON_BOOL(true));
-    } else {
-        filter = BCON_NEW("files_id", BCON_OID(&oid), "n", "{", "$gte", BCON_INT64(first), "$lte",
-                          BCON_INT64(last), "}");
-        opts = BCON_NEW("projection", "{", "_id", BCON_INT32(0), "n", BCON_INT32(1), "data",
-                        BCON_INT32(1), "}", "sort", "{", "n", BCON_INT32(1), "}", "batchSize",
-                        BCON_INT32(READ_BATCH));
-    }
-    mongoc_cursor_t *cursor = mongoc_collection_find_with_opts(s->chunks, filter, opts, NULL);
-    bson_destroy(filter);
-    bson_destroy(opts);
-    return cursor;
 }
 
 /* The length that chunk n must have; for a blob that is being written the most it may have. */
@@ -251,7 +286,7 @@ static enum err take_chunk(struct range *r, const bson_t *doc, struct error *e)
     int64_t full_len = chunk_len(r->chunk_size, r->length, chunk.n);
     if (chunk.n != r->next_n || (int64_t)chunk.len > full_len ||
         (r->length >= 0 && (int64_t)chunk.len != full_len)) {
-        return err_set(e, ERR_CORRUPT, "gridfs: chunk %lld is missing or has a wrong length",
+        return err_set(e, ERR_CORRUPT, "gridfs: chunk %lld has a wrong length",
                        (long long)r->next_n);
     }
     int64_t from = r->offset + (int64_t)r->got - chunk.n * r->chunk_size;
@@ -266,6 +301,24 @@ static enum err take_chunk(struct range *r, const bson_t *doc, struct error *e)
     return OK;
 }
 
+static enum err read_next_chunk(struct gridfs_session *s, const char *id, struct range *r,
+                                struct error *e)
+{
+    const bson_t *doc = NULL;
+    mongoc_cursor_t *cursor = find_chunk(s, id, r->next_n, true);
+    enum err err = first_document(cursor, &doc, e);
+    if (err == OK) {
+        err = take_chunk(r, doc, e);
+    } else if (err == ERR_NOT_FOUND && r->length < 0) {
+        r->is_at_end = true;
+        err = OK;
+    } else if (err == ERR_NOT_FOUND) {
+        err = err_set(e, ERR_CORRUPT, "gridfs: chunk %lld is missing", (long long)r->next_n);
+    }
+    mongoc_cursor_destroy(cursor);
+    return err;
+}
+
 enum err gridfs_read_range(struct gridfs_session *s, const char *id, int64_t chunk_size,
                            int64_t length, int64_t offset, void *dst, size_t len, size_t *ret_len,
                            struct error *e)
@@ -276,25 +329,17 @@ enum err gridfs_read_range(struct gridfs_session *s, const char *id, int64_t chu
                        .dst = dst,
                        .len = len,
                        .next_n = offset / chunk_size };
-    const bson_t *doc = NULL;
-    bson_error_t error;
-    enum err err = OK;
-    int64_t last_n = (offset + (int64_t)len - 1) / chunk_size;
-    mongoc_cursor_t *cursor = find_chunks(s, id, r.next_n, last_n);
-    while (err == OK && !r.is_at_end && r.got < len && mongoc_cursor_next(cursor, &doc)) {
-        err = take_chunk(&r, doc, e);
+    while (!r.is_at_end && r.got < len && r.next_n <= INT32_MAX) {
+        enum err err = read_next_chunk(s, id, &r, e);
+        if (err != OK) {
+            return err;
+        }
     }
-    if (err == OK && mongoc_cursor_error(cursor, &error)) {
-        err = mongo_error(&error, "read chunks", e);
+    if (length >= 0 && r.got < len) {
+        return err_set(e, ERR_CORRUPT, "gridfs: chunk %lld is missing", (long long)r.next_n);
     }
-    mongoc_cursor_destroy(cursor);
-    if (err == OK && length >= 0 && r.got < len) {
-        err = err_set(e, ERR_CORRUPT, "gridfs: chunk %lld is missing", (long long)r.next_n);
-    }
-    if (err == OK) {
-        *ret_len = r.got;
-    }
-    return err;
+    *ret_len = r.got;
+    return OK;
 }
 
 /* ---- removing ---- */

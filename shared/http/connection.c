@@ -78,7 +78,7 @@ void *connection_on_target(void *cls, const char *target, struct MHD_Connection 
     r->fd = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
     r->started_us = clock_mono_us();
     r->raw_target = xstrdup(target);
-    r->raw_at = (uintptr_t)target;
+    r->raw_at = target;
     r->method = "";
     r->content_length = -1;
     r->reply.fd = -1;
@@ -128,12 +128,10 @@ static const char *screen(struct http_request *r, const char *version)
     const union MHD_ConnectionInfo *size = MHD_get_connection_info(
         r->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
     const struct screen_layout layout = {
-        .method = (uintptr_t)r->method,
-        .method_len = strlen(r->method),
+        .method = r->method,
         .target = r->raw_at,
         .target_len = strlen(r->raw_target),
-        .version = (uintptr_t)version,
-        .version_len = strlen(version),
+        .version = version,
         .head_len = size != NULL ? size->header_size : 0,
     };
     return screen_is_tidy(&layout, list.items, list.count)

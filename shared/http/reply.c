@@ -82,7 +82,9 @@ void http_reply_empty(struct http_request *r, int status)
 
 static void reply_json(struct http_request *r, int status, const char *content_type, json_t *json)
 {
-    char *text = json != NULL ? json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
+    char *text = json != NULL
+                     ? json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(12))
+                     : NULL;
     if (text != NULL) {
         http_reply_text(r, status, content_type, text);
     } else {

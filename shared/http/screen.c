@@ -150,23 +150,40 @@ const char *screen_check(const struct screen_head *head)
     return check_counts(&n, is_http_1_1);
 }
 
+/* Whether `next` lies `gap` bytes behind `end`. The pointers may be into different objects. */
+static bool follows(const char *next, const char *end, size_t gap)
+{
+    return (uintptr_t)next == (uintptr_t)end + gap;
+}
+
+static bool is_zero(const char *bytes, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (bytes[i] != '\0') {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool screen_is_tidy(const struct screen_layout *layout, const struct screen_header *headers,
                     size_t header_count)
 {
     const size_t crlf_len = 2;
-    if (layout->target != layout->method + layout->method_len + 1 ||
-        layout->version != layout->target + layout->target_len + 1) {
+    if (!follows(layout->target, layout->method + strlen(layout->method), 1) ||
+        !follows(layout->version, layout->target + layout->target_len, 1)) {
         return false;
     }
-    uintptr_t end = layout->version + layout->version_len;
+    const char *end = layout->version + strlen(layout->version);
     for (size_t i = 0; i < header_count; i++) {
-        uintptr_t name = (uintptr_t)headers[i].name;
-        uintptr_t value = (uintptr_t)headers[i].value;
-        /* A colon at least lies between name and value; spaces may. */
-        if (name != end + crlf_len || value < name + headers[i].name_len + 1) {
+        const struct screen_header *h = &headers[i];
+        /* A colon at least lies between name and value; blanks may. */
+        if (!follows(h->name, end, crlf_len) || !is_zero(end, crlf_len) ||
+            (uintptr_t)h->value < (uintptr_t)h->name + h->name_len + 1) {
             return false;
         }
-        end = value + headers[i].value_len;
+        end = h->value + h->value_len;
     }
-    return end + 2 * crlf_len == layout->method + layout->head_len;
+    return follows(layout->method + layout->head_len, end, 2 * crlf_len) &&
+           is_zero(end, 2 * crlf_len);
 }

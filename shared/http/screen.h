@@ -30,14 +30,13 @@ const char *screen_check(const struct screen_head *head);
 /* Where libmicrohttpd found the parts of a head. It parses a head in place, in one buffer, and
  * turns the line ends into NULs, so the parts of a well-formed head lie exactly one CRLF apart. A
  * bare LF, a NUL inside a line and a folded line are all invisible in the parts themselves but not
- * in where they lie. (A NUL followed by a bare LF cannot be told from CRLF.) */
+ * in where they lie. (NULs and LFs alone, in the place of a line end, cannot be told from CRLF; no
+ * proxy passes those on.) */
 struct screen_layout {
-    uintptr_t method; /* the first byte of the head */
-    size_t method_len;
-    uintptr_t target;
-    size_t target_len; /* before it was decoded */
-    uintptr_t version;
-    size_t version_len;
+    const char *method; /* the first byte of the head */
+    const char *target; /* decoded in place since, so its length is given */
+    size_t target_len;
+    const char *version;
     size_t head_len; /* with the empty line at its end */
 };
 

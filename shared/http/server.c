@@ -75,7 +75,7 @@ static enum err open_listener(const char *address, int port, int *ret_fd, struct
 
 static int bound_port(int fd)
 {
-    struct sockaddr_storage a;
+    struct sockaddr_storage a = { .ss_family = AF_UNSPEC };
     socklen_t len = sizeof(a);
     if (getsockname(fd, (struct sockaddr *)&a, &len) != 0) {
         return 0;

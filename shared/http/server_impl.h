@@ -108,7 +108,7 @@ struct http_request {
     int64_t started_us;
     /* The target as it came, and where it lies in libmicrohttpd's buffer. */
     char *raw_target;
-    uintptr_t raw_at;
+    const char *raw_at;
     struct target target;
     const char *method;
     struct route_match match;

@@ -53,6 +53,8 @@ static void set_options(CURL *curl, const struct smtp_mail *mail, const char *fr
     (void)curl_easy_setopt(curl, CURLOPT_URL, mail->url);
     (void)curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "smtp,smtps");
     (void)curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, timeout_ms);
+    /* Mails are rare: hang up instead of keeping a line to the mail server open. */
+    (void)curl_easy_setopt(curl, CURLOPT_FORBID_REUSE, 1L);
     (void)curl_easy_setopt(curl, CURLOPT_MAIL_FROM, from);
     (void)curl_easy_setopt(curl, CURLOPT_MAIL_RCPT, to);
     (void)curl_easy_setopt(curl, CURLOPT_UPLOAD, 1L);

@@ -111,11 +111,11 @@ static enum err step_claim(struct job *j, const void *arg, bool *ret_is_done, st
         return err_set(e, ERR_EXISTS, "the job has ended");
     }
     if (j->state == JOB_QUEUED && j->run_at_ms > now_ms) {
-        return err_set(e, ERR_BUSY, "the job is not due yet");
+        return err_set(e, ERR_CONFLICT, "the job is not due yet");
     }
     if (j->state == JOB_RUNNING) {
         if (j->lease_until_ms > now_ms && !claim->takeover) {
-            return err_set(e, ERR_BUSY, "the job runs elsewhere");
+            return err_set(e, ERR_CONFLICT, "the job runs elsewhere");
         }
         /* Its worker is gone. That counts: a file that kills every worker must run out of tries. */
         j->failures++;

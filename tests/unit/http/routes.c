@@ -84,16 +84,23 @@ static void basic(struct http_request *r, void *ctx)
 
 struct upload {
     int64_t limit;
+    int64_t sleep_ms; /* per slice */
     bool is_handled;
 };
+
+static int64_t query_number(const struct http_request *r, const char *name, int64_t otherwise)
+{
+    const char *text = http_request_query(r, name);
+    return text != NULL ? strtoll(text, NULL, 10) : otherwise;
+}
 
 static void upload_begin(struct http_request *r, void *ctx)
 {
     struct seen *seen = ctx;
     seen->begun++;
-    const char *limit = http_request_query(r, "limit");
     struct upload *u = xcalloc(1, sizeof(*u));
-    u->limit = limit != NULL ? strtoll(limit, NULL, 10) : INT64_MAX;
+    u->limit = query_number(r, "limit", INT64_MAX);
+    u->sleep_ms = query_number(r, "sleep", 0);
     http_request_set_state(r, u);
     if (http_request_content_length(r) > u->limit) {
         http_reply_problem(r, PROBLEM_INPUT_TOO_LARGE, "at most %lld", (long long)u->limit);
@@ -107,6 +114,7 @@ static enum err upload_data(struct http_request *r, void *ctx, const void *bytes
     const struct upload *u = http_request_state(r);
     (void)bytes;
     seen->bytes += (long long)len;
+    clock_sleep_ms(u->sleep_ms);
     if (http_request_received(r) + (int64_t)len > u->limit) {
         return err_set(e, ERR_TOO_BIG, "more than %lld bytes", (long long)u->limit);
     }
@@ -143,11 +151,13 @@ static void upload_done(struct http_request *r, void *ctx)
 struct pattern {
     struct seen *seen;
     int64_t fail_at;
+    int64_t sleep_ms; /* before the first block */
 };
 
 static enum err pattern_read(void *read_ctx, int64_t offset, void *dst, size_t max, size_t *ret_len)
 {
     const struct pattern *p = read_ctx;
+    clock_sleep_ms(offset == 0 ? p->sleep_ms : 0);
     if (offset >= p->fail_at) {
         return ERR_CORRUPT;
     }
@@ -172,8 +182,8 @@ static void stream(struct http_request *r, void *ctx)
 {
     struct pattern *p = xcalloc(1, sizeof(*p));
     p->seen = ctx;
-    const char *fail_at = http_request_query(r, "fail_at");
-    p->fail_at = fail_at != NULL ? strtoll(fail_at, NULL, 10) : INT64_MAX;
+    p->fail_at = query_number(r, "fail_at", INT64_MAX);
+    p->sleep_ms = query_number(r, "sleep", 0);
     bool is_endless = http_request_query(r, "endless") != NULL;
     http_reply_stream(r, 200, "application/octet-stream", is_endless ? -1 : STREAM_SIZE,
                       pattern_read, pattern_release, p);

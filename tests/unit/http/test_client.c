@@ -197,20 +197,21 @@ static void broken_calls(void **state)
         struct http_call call;
         enum err err;
     } cases[] = {
-        {{ .method = "GET", .url = "http://" },                                        ERR_INVALID},
-        { { .method = "GET", .url = "file:///etc/passwd" },                            ERR_INVALID},
-        { { .method = "GET", .url = "http://a/\r\n" },                                 ERR_INVALID},
-        { { .method = "GET", .url = closed },                                          ERR_BUSY   },
-        { { .method = "GET", .url = at("/hello"), .headers = bad_headers },            ERR_INVALID},
-        { { .method = "GET", .url = at("/hello"), .bearer = "a\nb" },                  ERR_INVALID},
-        { { .method = "GET", .url = at("/wait"), .timeout_ms = 200 },                  ERR_TIMEOUT},
-        { { .method = "GET", .url = at("/stream?fail_at=1000") },                      ERR_BUSY   },
-        { { .method = "GET", .url = "http://127.0.0.1/", .public_only = true },        ERR_INVALID},
-        { { .method = "GET", .url = "https://127.0.0.1/", .public_only = true },       ERR_DENIED },
-        { { .method = "GET", .url = "https://localhost/", .public_only = true },       ERR_DENIED },
-        { { .method = "GET", .url = "https://[::1]/", .public_only = true },           ERR_DENIED },
-        { { .method = "GET", .url = "https://0x7f000001/", .public_only = true },      ERR_DENIED },
-        { { .method = "GET", .url = "https://169.254.169.254/", .public_only = true }, ERR_DENIED },
+        {{ .method = "GET", .url = "http://" },                                            ERR_INVALID},
+        { { .method = "GET", .url = "file:///etc/passwd" },                                ERR_INVALID},
+        { { .method = "GET", .url = "http://a/\r\n" },                                     ERR_INVALID},
+        { { .method = "GET", .url = closed },                                              ERR_BUSY   },
+        { { .method = "GET", .url = at("/hello"), .headers = bad_headers },                ERR_INVALID},
+        { { .method = "GET", .url = at("/hello"), .bearer = "a\nb" },                      ERR_INVALID},
+        { { .method = "GET", .url = at("/wait"), .timeout_ms = 200 },                      ERR_TIMEOUT},
+        { { .method = "GET", .url = at("/stream?fail_at=1000"), .response_max = 5000000 },
+         ERR_BUSY                                                                                     },
+        { { .method = "GET", .url = "http://127.0.0.1/", .public_only = true },            ERR_INVALID},
+        { { .method = "GET", .url = "https://127.0.0.1/", .public_only = true },           ERR_DENIED },
+        { { .method = "GET", .url = "https://localhost/", .public_only = true },           ERR_DENIED },
+        { { .method = "GET", .url = "https://[::1]/", .public_only = true },               ERR_DENIED },
+        { { .method = "GET", .url = "https://0x7f000001/", .public_only = true },          ERR_DENIED },
+        { { .method = "GET", .url = "https://169.254.169.254/", .public_only = true },     ERR_DENIED },
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

@@ -97,14 +97,13 @@ static void too_many_headers(void **state)
 static void a_tidy_layout(void **state)
 {
     (void)state;
-    static const char text[] = "GET /a HTTP/1.1\r\nHost: a\r\nX:b \r\n\r\n";
-    const struct screen_layout good = { .method = (uintptr_t)text,
-                                        .method_len = 3,
-                                        .target = (uintptr_t)text + 4,
+    /* As libmicrohttpd leaves "GET /a HTTP/1.1\r\nHost: a\r\nX:b \r\n\r\n". */
+    char text[] = "GET\0/a\0HTTP/1.1\0\0Host\0 a\0\0X\0b \0\0\0";
+    const struct screen_layout good = { .method = text,
+                                        .target = text + 4,
                                         .target_len = 2,
-                                        .version = (uintptr_t)text + 7,
-                                        .version_len = 8,
-                                        .head_len = sizeof(text) - 1 };
+                                        .version = text + 7,
+                                        .head_len = sizeof(text) };
     const struct screen_header headers[] = {
         {text + 17,  4, text + 23, 1},
         { text + 26, 1, text + 28, 2}
@@ -118,7 +117,7 @@ static void a_tidy_layout(void **state)
     bad.target_len--;
     assert_false(screen_is_tidy(&bad, headers, 2));
     bad = good;
-    bad.method_len--;
+    bad.method++;
     assert_false(screen_is_tidy(&bad, headers, 2));
     struct screen_header moved[] = { headers[0], headers[1] };
     moved[0].value_len++; /* one byte less between the lines */
@@ -126,6 +125,11 @@ static void a_tidy_layout(void **state)
     moved[0] = headers[0];
     moved[1].value = moved[1].name; /* a value that lies elsewhere */
     assert_false(screen_is_tidy(&good, moved, 2));
+    text[25] = 'x'; /* something between the lines */
+    assert_false(screen_is_tidy(&good, headers, 2));
+    text[25] = '\0';
+    text[31] = 'x';
+    assert_false(screen_is_tidy(&good, headers, 2));
 }
 
 int main(void)

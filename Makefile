@@ -1,0 +1,31 @@
+# The short names of what people do here; the work is in scripts/.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+ONLY ?=
+
+.PHONY: help demo test bench install fmt lint clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+demo: ## build, and watch a video become an MP3
+	@scripts/demo.sh
+
+test: ## everything: lint, unit, contract, fuzz, end to end on both engine sets
+	@scripts/test.sh
+
+bench: ## measure; ONLY=engine|gateway|pipeline for one group
+	@tests/bench/run.sh $(ONLY)
+
+install: ## build the release and install it (PREFIX, DESTDIR)
+	@DESTDIR="$(DESTDIR)" scripts/install.sh "$(PREFIX)"
+
+fmt: ## format the C files
+	@scripts/fmt.sh
+
+lint: ## the lint tests only
+	@scripts/lint.sh
+
+clean: ## remove build/
+	@rm -rf build

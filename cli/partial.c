@@ -1,0 +1,113 @@
+#include "partial.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/attr.h"
+#include "core/mem.h"
+
+#include "core/banned.h"
+
+static const int endings[] = { SIGINT, SIGTERM, SIGHUP };
+
+/* For the handler only. */
+static char *volatile unfinished;
+
+static void remove_unfinished(int number)
+{
+    if (unfinished != NULL) {
+        (void)unlink(unfinished);
+    }
+    /* The handler was for one time: this ends the program as the signal would have. */
+    (void)raise(number);
+}
+
+static void guard(char *path)
+{
+    struct sigaction action = { .sa_flags = (int)SA_RESETHAND };
+    action.sa_handler = path != NULL ? remove_unfinished : SIG_DFL;
+    (void)sigemptyset(&action.sa_mask);
+    if (path != NULL) {
+        unfinished = path;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(endings); i++) {
+        (void)sigaction(endings[i], &action, NULL);
+    }
+    if (path == NULL) {
+        unfinished = NULL;
+    }
+}
+
+static void release(struct partial *p)
+{
+    guard(NULL);
+    free(p->path);
+    free(p->target);
+    *p = (struct partial){ .fd = -1 };
+}
+
+/* Where the bytes shall end up: a link stays one. */
+static enum err resolve(const char *target, char **ret_target, struct error *e)
+{
+    struct stat info;
+    if (stat(target, &info) != 0) {
+        *ret_target = xstrdup(target);
+        return OK;
+    }
+    if (!S_ISREG(info.st_mode)) {
+        return err_set(e, ERR_INVALID, "%s is not a regular file", target);
+    }
+    char *real = realpath(target, NULL);
+    if (real == NULL) {
+        return err_set_errno(e, ERR_FAULT, errno, "find %s", target);
+    }
+    *ret_target = real;
+    return OK;
+}
+
+enum err partial_open(const char *target, struct partial *ret_partial, struct error *e)
+{
+    struct partial p = { .fd = -1 };
+    enum err rc = resolve(target, &p.target, e);
+    if (rc != OK) {
+        return rc;
+    }
+    p.path = xasprintf("%s.XXXXXX", p.target);
+    p.fd = mkostemp(p.path, O_CLOEXEC);
+    if (p.fd < 0) {
+        rc = err_set_errno(e, ERR_FAULT, errno, "write %s", target);
+        release(&p);
+        return rc;
+    }
+    mode_t mask = umask(0);
+    (void)umask(mask);
+    (void)fchmod(p.fd, 0666 & ~mask);
+    guard(p.path);
+    *ret_partial = p;
+    return OK;
+}
+
+enum err partial_commit(struct partial *p, struct error *e)
+{
+    int closed = close(p->fd);
+    enum err rc = OK;
+    if (closed != 0 || rename(p->path, p->target) != 0) {
+        rc = err_set_errno(e, ERR_FAULT, errno, "write %s", p->target);
+        (void)unlink(p->path);
+    }
+    release(p);
+    return rc;
+}
+
+void partial_abort(struct partial *p)
+{
+    (void)close(p->fd);
+    (void)unlink(p->path);
+    release(p);
+}

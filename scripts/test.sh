@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# Everything that can be checked, in one go: packages, build, lint, unit, contract, fuzz and end to end, under ASan+UBSan
+# and under TSan, on the embedded engines and on real servers. The last line is "N passed, M failed".
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+results=$PWD/build/results
+work=$(mktemp -d "${TMPDIR:-/tmp}/unreel-test.XXXXXX")
+finish() {
+    local verdict=$?
+    trap - EXIT INT TERM
+    scripts/servers.sh stop "$work" || true
+    rm -rf "$work"
+    exit "$verdict"
+}
+trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+started=$SECONDS
+failed=0
+step() {
+    printf '== %4d s  %s\n' "$((SECONDS - started))" "$*"
+}
+
+# suite PRESET NAME CTEST-ARGUMENTS...: its results become build/results/NAME.xml. A failure is counted, not fatal.
+suite() {
+    local preset=$1 name=$2
+    shift 2
+    step "$name"
+    ctest --test-dir "build/$preset" --output-on-failure --no-tests=error --test-output-size-passed 1048576 \
+        --output-junit "$results/$name.xml" "$@" >"$results/$name.log" 2>&1 || {
+        failed=1
+        grep -vE '^ *(Start|[0-9]+/[0-9]+ .*Passed)' "$results/$name.log" | tail -n "${UNREEL_TEST_LINES:-150}"
+    }
+}
+
+step packages
+scripts/install-packages.sh build test
+rm -rf "$results"
+mkdir -p "$results"
+scripts/versions >"$results/versions.txt"
+
+step "build (ASan, UBSan)"
+scripts/build.sh dev
+step servers
+scripts/servers.sh start "$work"
+# shellcheck source=/dev/null
+. "$work/env"
+servers=$(/usr/bin/python3 tests/support/servers/versions.py)
+
+suite dev lint -L '^lint$' -j2
+suite dev unit -L '^unit$' -j2
+suite dev fuzz-corpus -L '^fuzz$' -j2
+suite dev contract -L '^contract$' -j2
+UNREEL_TEST_RESULTS=$results suite dev e2e -L '^e2e$' -j2
+# pytest counts its own cases.
+rm -f "$results/e2e.xml"
+
+step "clang-tidy"
+cmake --preset lint >build/lint.log
+suite lint tidy -R '^lint_tidy$'
+
+step "build (TSan)"
+scripts/build.sh tsan
+suite tsan tsan -L '^(unit|contract)$' -j2
+UNREEL_TEST_RESULTS=$results UNREEL_TEST_MARK=smoke suite tsan tsan-e2e -L '^e2e$' -j2
+rm -f "$results/tsan-e2e.xml"
+
+step "fuzz (${UNREEL_FUZZ_SECONDS:=10} s each)"
+scripts/build.sh fuzz tests/fuzz/all
+UNREEL_FUZZ_SECONDS=$UNREEL_FUZZ_SECONDS scripts/fuzz.sh "$results/fuzz.xml" || failed=1
+
+step "engines: embedded: file + sqlite; servers: $servers"
+/usr/bin/python3 tests/support/summary.py "$results"/*.xml || failed=1
+exit "$failed"

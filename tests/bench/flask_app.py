@@ -1,0 +1,28 @@
+"""GET /v1/jobs/<id> as the tutorial's gateway would do it: auth is asked about every token, then the record is read.
+Settings: AUTH_URL, JOBS_FILE."""
+import os
+import sqlite3
+
+import requests
+from flask import Flask, Response, request
+
+app = Flask(__name__)
+base = None
+
+
+def records():
+    global base
+    if base is None:
+        base = sqlite3.connect(os.environ["JOBS_FILE"])
+        base.execute("CREATE TABLE IF NOT EXISTS jobs (id TEXT PRIMARY KEY, body TEXT)")
+    return base
+
+
+@app.get("/v1/jobs/<job_id>")
+def job(job_id):
+    answer = requests.post(os.environ["AUTH_URL"] + "/validate", timeout=10,
+                           headers={"Authorization": request.headers.get("Authorization", "")})
+    if answer.status_code != 200:
+        return "not authorized", 401
+    found = records().execute("SELECT body FROM jobs WHERE id = ?", (job_id,)).fetchone()
+    return Response(found[0], mimetype="application/json") if found else ("not found", 404)

@@ -1,0 +1,64 @@
+"""A webhook receiver that checks Standard Webhooks signatures."""
+import base64
+import hashlib
+import hmac
+import json
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from .wait import wait_until
+
+KEY = b"a key that only the tests know!!"
+SECRET = "whsec_" + base64.b64encode(KEY).decode()
+
+
+class Receiver:
+    def __init__(self):
+        self.events, self.faults, self.tries = [], [], 0
+        self.status = 204
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                receiver.take(self.headers, body)
+                self.send_response(receiver.status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
+        self.thread.start()
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server.server_port}/hook"
+
+    def take(self, headers, body):
+        """Runs in the server's thread, where an assertion would be lost: faults are kept for check()."""
+        self.tries += 1
+        event_id, stamp = headers["webhook-id"], headers["webhook-timestamp"]
+        signed = f"{event_id}.{stamp}.".encode() + body
+        expected = "v1," + base64.b64encode(hmac.new(KEY, signed, hashlib.sha256).digest()).decode()
+        if expected not in headers["webhook-signature"].split():
+            self.faults.append("wrong signature")
+        if abs(time.time() - int(stamp)) > 60:
+            self.faults.append("wrong timestamp")
+        if headers["Content-Type"].split(";")[0] != "application/json":
+            self.faults.append("wrong content type")
+        if self.status < 300:
+            self.events.append((event_id, json.loads(body)))
+
+    def wait_event(self, job_id, timeout=30):
+        found = wait_until(lambda: [event for event in self.events if event[1]["data"]["id"] == job_id], timeout,
+                           what=f"a webhook about {job_id}")
+        assert not self.faults, self.faults
+        return found[0]
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
