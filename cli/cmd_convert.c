@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,7 +11,9 @@
 #include "core/mem.h"
 #include "core/text.h"
 #include "engine/engine.h"
+#include "escape.h"
 #include "jobs/options.h"
+#include "partial.h"
 #include "progress.h"
 
 #include "core/banned.h"
@@ -117,29 +118,24 @@ static void print_result(const char *path, const struct engine_result *result, d
                      elapsed_s);
         return;
     }
-    json_t *object = json_pack("{s:s, s:f, s:s, s:i, s:i, s:i, s:I, s:f, s:I, s:I}", "path", path,
+    AUTO(mem_free) char *shown = escape_controls(path);
+    json_t *object = json_pack("{s:s, s:f, s:s, s:i, s:i, s:i, s:I, s:f, s:I, s:I}", "path", shown,
                                "duration_s", out->duration_s, "mode", out->mode, "bitrate",
                                out->bitrate_kbps, "sample_rate", out->sample_rate_hz, "channels",
                                out->channels, "size_bytes", (json_int_t)out->size_bytes,
                                "elapsed_s", elapsed_s, "engine_cpu_ms", (json_int_t)result->cpu_ms,
                                "engine_peak_rss_bytes", (json_int_t)result->peak_rss_bytes);
-    (void)json_dumpf(object, stdout, JSON_COMPACT);
-    (void)fputc('\n', stdout);
+    print_json(object);
     json_decref(object);
 }
 
 /* Converts between two open files. */
 static int convert(struct conversion *c, const struct job_options *job_options, int threads,
-                   const char *path, bool json)
+                   int64_t input_size, struct engine_result *ret_result)
 {
-    struct stat info;
-    if (fstat(c->input, &info) != 0 || !S_ISREG(info.st_mode)) {
-        say_error("convert: the input must be a regular file");
-        return EXIT_USAGE;
-    }
     struct engine_job job = { .options = job_options,
                               .threads = threads,
-                              .input_size = info.st_size,
+                              .input_size = input_size,
                               .ctx = c,
                               .read = read_file,
                               .write = write_file,
@@ -152,43 +148,70 @@ static int convert(struct conversion *c, const struct job_options *job_options, 
     /* One's own file on one's own machine: as long as it likes. */
     job.limits.max_duration_s = week_s;
     job.limits.wall_limit_s = week_s;
-    struct engine_result result = { 0 };
     struct error e = { 0 };
     c->started_ms = clock_mono_ms();
-    progress_init(&c->bar, "convert", !json);
-    if (engine_run(&job, &result, &e) != OK) {
-        say_error("convert: %s", result.problem != PROBLEM_NONE ? result.detail : e.text);
-        return result.problem != PROBLEM_NONE ? EXIT_JOB_FAILED : EXIT_FAILED;
+    if (engine_run(&job, ret_result, &e) != OK) {
+        bool is_inputs_fault = ret_result->problem != PROBLEM_NONE;
+        progress_break(&c->bar);
+        say_error("convert: %s", is_inputs_fault ? ret_result->detail : e.text);
+        return is_inputs_fault ? EXIT_JOB_FAILED : EXIT_FAILED;
     }
-    progress_end(&c->bar, "");
-    print_result(path, &result, (double)(clock_mono_ms() - c->started_ms) / 1e3, json);
+    progress_done(&c->bar, "");
     return EXIT_OK;
 }
 
-/* The output appears whole or not at all: it is written beside its place and renamed. */
+/* The input; -1: said why not, and *ret_code is set. */
+static int open_input(const char *path, int64_t *ret_size, int *ret_code)
+{
+    struct stat info;
+    struct error e = { 0 };
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &info) != 0) {
+        (void)err_set_errno(&e, ERR_NOT_FOUND, errno, "convert: %s", path);
+        say_error("%s", e.text);
+        *ret_code = EXIT_NOT_FOUND;
+    } else if (!S_ISREG(info.st_mode)) {
+        say_error("convert: %s is not a regular file", path);
+        *ret_code = EXIT_USAGE;
+    } else {
+        *ret_size = info.st_size;
+        return fd;
+    }
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    return -1;
+}
+
 static int convert_paths(const char *input, const char *output,
                          const struct job_options *job_options, int threads, bool json)
 {
-    struct conversion c = { .input = open(input, O_RDONLY | O_CLOEXEC), .output = -1 };
-    if (c.input < 0) {
-        say_error("convert: %s: %s", input, strerror(errno));
-        return EXIT_NOT_FOUND;
-    }
-    AUTO(mem_free) char *partial = xasprintf("%s.part", output);
-    c.output = open(partial, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    int64_t size = 0;
     int code = EXIT_FAILED;
-    if (c.output < 0) {
-        say_error("convert: %s: %s", partial, strerror(errno));
-    } else {
-        code = convert(&c, job_options, threads, output, json);
-        (void)close(c.output);
-        if (code == EXIT_OK && rename(partial, output) != 0) {
-            say_error("convert: %s: %s", output, strerror(errno));
-            code = EXIT_FAILED;
-        }
+    struct conversion c = { .input = open_input(input, &size, &code) };
+    if (c.input < 0) {
+        return code;
+    }
+    struct partial file;
+    struct error e = { 0 };
+    enum err rc = partial_open(output, &file, &e);
+    if (rc == OK) {
+        struct engine_result result = { 0 };
+        c.output = file.fd;
+        progress_init(&c.bar, "convert", !json);
+        code = convert(&c, job_options, threads, size, &result);
         if (code != EXIT_OK) {
-            (void)unlink(partial);
+            partial_abort(&file);
+        } else {
+            rc = partial_commit(&file, &e);
         }
+        if (code == EXIT_OK && rc == OK) {
+            print_result(output, &result, (double)(clock_mono_ms() - c.started_ms) / 1e3, json);
+        }
+    }
+    if (rc != OK) {
+        say_error("convert: %s", e.text);
+        code = rc == ERR_INVALID ? EXIT_USAGE : EXIT_FAILED;
     }
     (void)close(c.input);
     return code;
@@ -237,7 +260,8 @@ static int run(const struct command *self, int argc, char **argv)
 const struct command command_convert = {
     .name = "convert",
     .arguments = "VIDEO MP3",
-    .help = "Converts a file on this machine, in the same sandbox that a server uses.",
+    .help = "Converts a file on this machine, in the same sandbox that a server uses.\n"
+            "MP3 appears when it is whole; what it held before stays until then.",
     .options = options,
     .option_count = ARRAY_LEN(options),
     .run = run,

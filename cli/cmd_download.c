@@ -1,5 +1,9 @@
 /* unreel download: the MP3 by its file id or its job's. */
+#include <stdio.h>
+
 #include "api.h"
+#include "core/mem.h"
+#include "escape.h"
 
 #include "core/banned.h"
 
@@ -32,10 +36,18 @@ static int run(const struct command *self, int argc, char **argv)
         return EXIT_USAGE;
     }
     struct login session = { 0 };
-    struct error e = { 0 };
-    int code = http_client_init(&e) == OK ? api_login(&session) : EXIT_FAILED;
+    AUTO(mem_free) char *path = NULL;
+    int code = api_login(&session);
     if (code == EXIT_OK) {
-        code = api_download(&session, fid, output, a.json);
+        code = api_download(&session, fid, output, &path);
+    }
+    if (code == EXIT_OK && a.json) {
+        AUTO(mem_free) char *shown = escape_controls(path);
+        json_t *report = json_pack("{s:s, s:s}", "fid", fid, "path", shown);
+        print_json(report);
+        json_decref(report);
+    } else if (code == EXIT_OK) {
+        (void)printf("%s\n", path);
     }
     login_release(&session);
     return code;

@@ -3,10 +3,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "api.h"
 #include "core/mem.h"
-#include "core/text.h"
+#include "escape.h"
+#include "progress.h"
 
 #include "core/banned.h"
 
@@ -53,25 +55,60 @@ static enum err read_slice(void *ctx, void *dst, size_t max, size_t *ret_len)
     }
     u->sent += (int64_t)*ret_len;
     char note[64];
-    (void)snprintf(note, sizeof(note), "%lld of %lld MB", (long long)(u->sent / 1000000),
-                   (long long)(u->size / 1000000));
+    if (u->size >= 0) {
+        (void)snprintf(note, sizeof(note), "%.1f of %.1f MB", (double)u->sent / 1e6,
+                       (double)u->size / 1e6);
+    } else {
+        (void)snprintf(note, sizeof(note), "%.1f MB", (double)u->sent / 1e6);
+    }
     progress_update(&u->bar, u->size > 0 ? 100.0 * (double)u->sent / (double)u->size : -1, note);
     return OK;
+}
+
+/* Opens a file, or a pipe, whose size is -1. */
+static bool open_video(const char *path, struct upload *ret_upload)
+{
+    struct stat info;
+    FILE *file = fopen(path, "re");
+    if (file == NULL || fstat(fileno(file), &info) != 0) {
+        struct error e = { 0 };
+        (void)err_set_errno(&e, ERR_NOT_FOUND, errno, "upload: %s", path);
+        say_error("%s", e.text);
+    } else if (S_ISDIR(info.st_mode)) {
+        say_error("upload: %s is a folder", path);
+    } else {
+        ret_upload->file = file;
+        ret_upload->size = S_ISREG(info.st_mode) ? info.st_size : -1;
+        return true;
+    }
+    if (file != NULL) {
+        (void)fclose(file);
+    }
+    return false;
+}
+
+static int read_job(const struct http_response *answer, json_t **ret_job)
+{
+    json_t *job = json_loadb(buf_text(&answer->body), answer->body.len, 0, NULL);
+    if (json_string_value(json_object_get(job, "id")) == NULL) {
+        say_error("the server's answer is no job");
+        json_decref(job);
+        return EXIT_FAILED;
+    }
+    *ret_job = job;
+    return EXIT_OK;
 }
 
 static int send_file(const struct login *session, const char *path, const char *query,
                      bool show_bar, json_t **ret_job)
 {
-    struct stat info;
-    struct upload u = { .file = fopen(path, "re") };
-    if (u.file == NULL || fstat(fileno(u.file), &info) != 0) {
-        say_error("upload: %s: %s", path, strerror(errno));
+    struct upload u = { 0 };
+    if (!open_video(path, &u)) {
         return EXIT_NOT_FOUND;
     }
-    u.size = S_ISREG(info.st_mode) ? info.st_size : -1;
     progress_init(&u.bar, "upload", show_bar);
     const char *slash = strrchr(path, '/');
-    AUTO(mem_free) char *name = api_escape(slash != NULL ? slash + 1 : path);
+    AUTO(mem_free) char *name = escape_query(slash != NULL ? slash + 1 : path);
     AUTO(mem_free) char *url = xasprintf("%s/v1/jobs?filename=%s%s", session->server, name, query);
     const char *const headers[] = { "Content-Type: application/octet-stream", NULL };
     struct http_call call = { .method = "POST",
@@ -87,15 +124,16 @@ static int send_file(const struct login *session, const char *path, const char *
     enum err rc = http_client_call(&call, &answer, &e);
     (void)fclose(u.file);
     if (rc != OK) {
+        progress_break(&u.bar);
         return api_unreachable(session, rc, &e);
     }
     int code = EXIT_OK;
     if (answer.status != 202 && answer.status != 200) {
-        code = api_refused(&answer);
+        progress_break(&u.bar);
+        code = api_refused(session, &answer);
     } else {
-        progress_end(&u.bar, "sent");
-        *ret_job = json_loadb(buf_text(&answer.body), answer.body.len, 0, NULL);
-        code = *ret_job != NULL ? EXIT_OK : EXIT_FAILED;
+        progress_done(&u.bar, "sent");
+        code = read_job(&answer, ret_job);
     }
     http_response_release(&answer);
     return code;
@@ -107,7 +145,19 @@ struct wishes {
     char *query;
 };
 
-static int upload_one(const struct login *session, const char *path, const struct wishes *w)
+static int fetch_output(const struct login *session, const char *output, json_t *job)
+{
+    AUTO(mem_free) char *path = NULL;
+    const char *fid = json_string_value(json_object_get(job, "mp3_fid"));
+    int code = api_download(session, fid != NULL ? fid : "", output, &path);
+    if (code == EXIT_OK) {
+        AUTO(mem_free) char *shown = escape_controls(path);
+        (void)json_object_set_new(job, "path", json_string(shown));
+    }
+    return code;
+}
+
+static int upload_one(struct login *session, const char *path, const struct wishes *w)
 {
     json_t *job = NULL;
     int code = send_file(session, path, w->query, !w->json, &job);
@@ -123,13 +173,27 @@ static int upload_one(const struct login *session, const char *path, const struc
     if (job == NULL) {
         return code;
     }
-    api_print_job(job, w->json);
     if (code == EXIT_OK && w->output != NULL) {
-        const char *fid = json_string_value(json_object_get(job, "mp3_fid"));
-        code = api_download(session, fid != NULL ? fid : "", w->output, w->json);
+        code = fetch_output(session, w->output, job);
     }
+    api_print_job(job, w->json);
     json_decref(job);
     return code;
+}
+
+/* Said before the video is sent, not when the MP3 is there. */
+static bool can_write(const char *output)
+{
+    AUTO(mem_free) char *folder = xstrdup(output);
+    char *slash = strrchr(folder, '/');
+    if (slash != NULL) {
+        slash[slash == folder ? 1 : 0] = '\0';
+    }
+    if (access(slash != NULL ? folder : ".", W_OK | X_OK) != 0) {
+        say_error("upload: %s cannot be written", output);
+        return false;
+    }
+    return true;
 }
 
 /* False: a mistake was said. */
@@ -148,7 +212,7 @@ static bool read_wishes(struct arguments *a, struct wishes *w, const char **path
             w->wait = true;
             w->output = value;
         } else {
-            AUTO(mem_free) char *escaped = api_escape(value);
+            AUTO(mem_free) char *escaped = escape_query(value);
             char *longer = xasprintf("%s&%s=%s", w->query, query_names[option], escaped);
             free(w->query);
             w->query = longer;
@@ -178,8 +242,8 @@ static int run(const struct command *self, int argc, char **argv)
         return EXIT_USAGE;
     }
     struct login session = { 0 };
-    struct error e = { 0 };
-    int code = http_client_init(&e) == OK ? api_login(&session) : EXIT_FAILED;
+    bool can_write_output = w.output == NULL || can_write(w.output);
+    int code = can_write_output ? api_login(&session) : EXIT_FAILED;
     int worst = code;
     for (size_t i = 0; code == EXIT_OK && i < path_count; i++) {
         int one = upload_one(&session, paths[i], &w);
@@ -193,7 +257,12 @@ static int run(const struct command *self, int argc, char **argv)
 const struct command command_upload = {
     .name = "upload",
     .arguments = "VIDEO...",
-    .help = "Uploads videos to be converted.",
+    .help = "Uploads videos to be converted.\n"
+            "A login lasts for 15 minutes. When it ends before the job does: log in again, in "
+            "another\n"
+            "terminal meanwhile (--wait goes on), or afterwards (--wait ends with 3 and says how "
+            "to go on;\n"
+            "the job is not lost).",
     .options = options,
     .option_count = ARRAY_LEN(options),
     .run = run,

@@ -22,13 +22,11 @@ static int run(const struct command *self, int argc, char **argv)
         return EXIT_USAGE;
     }
     struct login session = { 0 };
-    struct error e = { 0 };
-    int code = http_client_init(&e) == OK ? api_login(&session) : EXIT_FAILED;
+    int code = api_login(&session);
     int worst = code;
     for (size_t i = 0; code == EXIT_OK && i < count; i++) {
-        AUTO(mem_free) char *id = api_escape(ids[i]);
         json_t *job = NULL;
-        int one = api_wait(&session, id, !a.json, &job);
+        int one = api_wait(&session, ids[i], !a.json, &job);
         if (job != NULL) {
             api_print_job(job, a.json);
             json_decref(job);
@@ -42,7 +40,10 @@ static int run(const struct command *self, int argc, char **argv)
 const struct command command_watch = {
     .name = "watch",
     .arguments = "ID...",
-    .help = "Shows the progress of jobs until they have ended.",
+    .help = "Shows the progress of jobs until they have ended.\n"
+            "A login lasts for 15 minutes. When it ends before the jobs do: log in again, in "
+            "another\n"
+            "terminal meanwhile (this goes on), or afterwards (this ends with 3, the jobs do not).",
     .options = NULL,
     .option_count = 0,
     .run = run,

@@ -32,11 +32,12 @@ static void print_help(bool all)
         (void)printf("  %-10s  %.*s\n", commands[i]->name, (int)strcspn(commands[i]->help, "\n"),
                      commands[i]->help);
     }
-    (void)printf("\nOptions:\n"
-                 "  --help     print this help; after a command, its help\n"
-                 "  --version  print the version\n"
-                 "  --json     after a command: print JSON for programs, an object per line; errors "
-                 "stay text\n\n");
+    (void)printf(
+        "\nOptions:\n"
+        "  --help     print this help; after a command, its help\n"
+        "  --version  print the version\n"
+        "  --json     after a command: print JSON for programs, an object per line; errors "
+        "stay text\n\n");
     for (size_t i = 0; all && i < ARRAY_LEN(commands); i++) {
         command_print_section(commands[i]);
     }

@@ -1,6 +1,7 @@
 #include "program.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -57,14 +58,12 @@ enum err program_output(const char *path, const char *argument, size_t max, char
                         struct error *e)
 {
     int fds[2];
-    if (pipe(fds) != 0) {
+    if (pipe2(fds, O_CLOEXEC) != 0) {
         return err_set_errno(e, ERR_FAULT, errno, "make a pipe");
     }
     pid_t pid = fork();
     if (pid == 0) {
         (void)dup2(fds[1], STDOUT_FILENO);
-        (void)close(fds[0]);
-        (void)close(fds[1]);
         char *argv[] = { strdup(path), strdup(argument), NULL };
         char *environment[] = { NULL };
         (void)execve(path, argv, environment);
@@ -83,8 +82,8 @@ enum err program_output(const char *path, const char *argument, size_t max, char
     return rc;
 }
 
-enum err program_become(const char *path, char **argv, struct error *e)
+enum err program_become(const char *path, char **argv, char **environment, struct error *e)
 {
-    (void)execv(path, argv);
+    (void)execve(path, argv, environment);
     return err_set_errno(e, ERR_FAULT, errno, "start %s", path);
 }

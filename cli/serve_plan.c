@@ -1,252 +1,115 @@
 #include "serve.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/buf.h"
-#include "core/id.h"
 #include "core/mem.h"
 #include "core/text.h"
+#include "environment.h"
+#include "escape.h"
 #include "program.h"
 
 #include "core/banned.h"
 
-#define SECRET_MAX 256
-#define NAMES_MAX 16384
+static const char *const programs[SERVE_COUNT] = { "unreel-auth", "unreel-notifier",
+                                                   "unreel-converter", "unreel-gateway" };
 
-extern char **environ;
+/* What the plan decides alone: the services find each other by it. */
+static const char *const reserved[] = { "UNREEL_PORT", "UNREEL_OPS_PORT", "UNREEL_BIND" };
 
-static const char *const programs[SERVE_COUNT] = { "unreel-auth", "unreel-converter",
-                                                   "unreel-notifier", "unreel-gateway" };
-
-static enum err make_folder(const char *path, struct error *e)
+static bool is_reserved(const char *entry)
 {
-    char partial[PATH_MAX];
-    if (!text_copy(partial, sizeof(partial), path)) {
-        return err_set(e, ERR_INVALID, "the folder's path is too long");
-    }
-    for (char *c = partial + 1;; c++) {
-        if (*c != '/' && *c != '\0') {
-            continue;
-        }
-        char kept = *c;
-        *c = '\0';
-        if (mkdir(partial, 0700) != 0 && errno != EEXIST) {
-            return err_set_errno(e, ERR_FAULT, errno, "make the folder %s", partial);
-        }
-        if (kept == '\0') {
-            return OK;
-        }
-        *c = kept;
-    }
-}
-
-/* A free port of the loopback address. Another program may take it before our child does; then the
- * child says so. */
-static int free_port(void)
-{
-    struct sockaddr_in address = { .sin_family = AF_INET };
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t len = sizeof(address);
-    int port = 0;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 &&
-        getsockname(fd, (struct sockaddr *)&address, &len) == 0) {
-        port = ntohs(address.sin_port);
-    }
-    if (fd >= 0) {
-        (void)close(fd);
-    }
-    return port;
-}
-
-/* The secret in the file, made with `prefix` and random bytes when there is none. */
-static enum err keep_secret(const char *path, const char *prefix, size_t bytes, bool url_safe,
-                            char ret_secret[SECRET_MAX], bool *ret_is_new, struct error *e)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    *ret_is_new = fd < 0;
-    if (fd >= 0) {
-        ssize_t len = read(fd, ret_secret, SECRET_MAX - 1);
-        (void)close(fd);
-        if (len <= 0) {
-            return err_set(e, ERR_CORRUPT, "%s is empty; remove it to have a new one made", path);
-        }
-        ret_secret[len] = '\0';
-        ret_secret[strcspn(ret_secret, "\r\n")] = '\0';
-        return OK;
-    }
-    unsigned char random[64];
-    char text[TEXT_BASE64_SIZE(sizeof(random))];
-    random_bytes(random, bytes);
-    if (url_safe) {
-        text_to_base64url(text, random, bytes);
-    } else {
-        text_to_base64(text, random, bytes);
-    }
-    (void)snprintf(ret_secret, SECRET_MAX, "%s%s", prefix, text);
-    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0 || dprintf(fd, "%s\n", ret_secret) < 0 || fsync(fd) != 0) {
-        int reason = errno;
-        if (fd >= 0) {
-            (void)close(fd);
-        }
-        return err_set_errno(e, ERR_FAULT, reason, "write %s", path);
-    }
-    (void)close(fd);
-    return OK;
-}
-
-/* ---- environments ---- */
-
-struct environment {
-    char **list;
-    size_t count;
-};
-
-static void env_add(struct environment *env, char *entry)
-{
-    env->list = xrealloc(env->list, (env->count + 2) * sizeof(*env->list));
-    env->list[env->count++] = entry;
-    env->list[env->count] = NULL;
-}
-
-static bool env_has(const struct environment *env, const char *name, size_t len)
-{
-    for (size_t i = 0; i < env->count; i++) {
-        if (strncmp(env->list[i], name, len) == 0 && env->list[i][len] == '=') {
+    for (size_t i = 0; i < ARRAY_LEN(reserved); i++) {
+        size_t len = strlen(reserved[i]);
+        if (strncmp(entry, reserved[i], len) == 0 && entry[len] == '=') {
             return true;
         }
     }
     return false;
 }
 
-/* Whether `names` (one per line) holds the name, or the name without _FILE. */
-static bool knows(const char *names, const char *name, size_t len)
+/* The plan's settings for one service. */
+static void wish(const struct serve_plan *plan, int which, struct environment *env)
 {
-    if (len > 5 && strncmp(name + len - 5, "_FILE", 5) == 0 && knows(names, name, len - 5)) {
-        return true;
-    }
-    for (const char *line = names; line != NULL && *line != '\0';) {
-        if (strncmp(line, name, len) == 0 && (line[len] == '\n' || line[len] == '\0')) {
-            return true;
-        }
-        line = strchr(line, '\n');
-        line = line != NULL ? line + 1 : NULL;
-    }
-    return false;
-}
-
-/* The plan's settings for one service; what the caller's environment says of the same name comes
- * first. */
-static void env_plan(struct environment *env, const struct serve_plan *plan, int which,
-                     const int ports[SERVE_COUNT], int auth_port, const char *webhook_secret)
-{
-    const char *folder = plan->folder;
-    env_add(env, xasprintf("UNREEL_OPS_PORT=%d", ports[which]));
-    env_add(env, xasprintf("UNREEL_LOG_LEVEL=%s", "warn"));
+    environment_add(env, xasprintf("UNREEL_OPS_PORT=%d", plan->ops_ports[which]));
+    environment_add(env, xstrdup("UNREEL_LOG_LEVEL=warn"));
+    AUTO(mem_free) char *accounts = environment_sqlite_url(plan->folder, "accounts.db");
+    AUTO(mem_free) char *jobs = environment_sqlite_url(plan->folder, "jobs.db");
+    AUTO(mem_free) char *queue = environment_sqlite_url(plan->folder, "queue.db");
+    AUTO(mem_free) char *folder = escape_path(plan->folder);
     if (which == SERVE_AUTH) {
-        env_add(env, xasprintf("UNREEL_PORT=%d", auth_port));
-        env_add(env, xasprintf("UNREEL_ACCOUNTS_URL=sqlite:%s/accounts.db", folder));
+        environment_add(env, xasprintf("UNREEL_PORT=%d", plan->auth_port));
+        environment_add(env, xasprintf("UNREEL_ACCOUNTS_URL=%s", accounts));
+        environment_add(env, xasprintf("UNREEL_ADMIN_EMAIL=%s", plan->admin_email));
         if (plan->admin_password != NULL) {
-            env_add(env, xasprintf("UNREEL_ADMIN_EMAIL=%s", plan->admin_email));
-            env_add(env, xasprintf("UNREEL_ADMIN_PASSWORD=%s", plan->admin_password));
+            environment_add(env, xasprintf("UNREEL_ADMIN_PASSWORD=%s", plan->admin_password));
         }
         return;
     }
-    env_add(env, xasprintf("UNREEL_JOBS_URL=sqlite:%s/jobs.db", folder));
-    env_add(env, xasprintf("UNREEL_QUEUE_URL=sqlite:%s/queue.db", folder));
+    environment_add(env, xasprintf("UNREEL_JOBS_URL=%s", jobs));
+    environment_add(env, xasprintf("UNREEL_QUEUE_URL=%s", queue));
     if (which == SERVE_NOTIFIER) {
-        env_add(env, xasprintf("UNREEL_PUBLIC_URL=http://127.0.0.1:%d", plan->port));
-        env_add(env, xasprintf("UNREEL_WEBHOOK_SECRET=%s", webhook_secret));
+        environment_add(env, xasprintf("UNREEL_PUBLIC_URL=%s", plan->url));
+        environment_add(env, xasprintf("UNREEL_WEBHOOK_SECRET=%s", plan->webhook_secret));
         return;
     }
-    env_add(env, xasprintf("UNREEL_BLOBS_URL=file:%s/files", folder));
+    environment_add(env, xasprintf("UNREEL_BLOBS_URL=file:%s/files", folder));
     if (which == SERVE_CONVERTER) {
         long cores = sysconf(_SC_NPROCESSORS_ONLN);
-        env_add(env, xasprintf("UNREEL_SLOTS=%ld", cores < 1 ? 1 : cores > 64 ? 64 : cores));
+        environment_add(env, xasprintf("UNREEL_SLOTS=%ld", cores < 1    ? 1
+                                                           : cores > 64 ? 64
+                                                                        : cores));
         return;
     }
-    env_add(env, xasprintf("UNREEL_PORT=%d", plan->port));
-    env_add(env, xasprintf("UNREEL_BIND=%s", plan->bind_address));
-    env_add(env, xasprintf("UNREEL_AUTH_URL=http://127.0.0.1:%d", auth_port));
+    environment_add(env, xasprintf("UNREEL_PORT=%d", plan->port));
+    environment_add(env, xasprintf("UNREEL_BIND=%s", plan->bind_address));
+    environment_add(env, xasprintf("UNREEL_AUTH_URL=http://127.0.0.1:%d", plan->auth_port));
 }
 
-static bool is_ours(const char *entry)
+/* What the caller's environment says comes first, but for what is reserved. */
+static char **make_environment(const struct serve_plan *plan, int which, const char *names)
 {
-    return text_starts_with(entry, "UNREEL_") && !text_starts_with(entry, "UNREEL_TEST_");
-}
-
-/* PATH and the like for all; UNREEL_* for those who know the name. */
-static void env_inherit(struct environment *env, const char *names)
-{
-    for (char **entry = environ; *entry != NULL; entry++) {
-        size_t len = strcspn(*entry, "=");
-        if (!is_ours(*entry) || knows(names, *entry, len)) {
-            env_add(env, xstrdup(*entry));
+    struct environment inherited = { 0 };
+    struct environment wanted = { 0 };
+    struct environment env = { 0 };
+    environment_inherit(&inherited, names);
+    wish(plan, which, &wanted);
+    for (size_t i = 0; i < inherited.count; i++) {
+        if (!is_reserved(inherited.list[i])) {
+            environment_add(&env, xstrdup(inherited.list[i]));
         }
     }
-}
-
-static enum err refuse_unknown(char *const names[SERVE_COUNT], struct error *e)
-{
-    for (char **entry = environ; *entry != NULL; entry++) {
-        size_t len = strcspn(*entry, "=");
-        bool is_known = !is_ours(*entry);
-        for (int i = 0; i < SERVE_COUNT && !is_known; i++) {
-            is_known = knows(names[i], *entry, len);
-        }
-        if (!is_known) {
-            return err_set(e, ERR_INVALID, "no service knows the variable %.*s", (int)len, *entry);
+    for (size_t i = 0; i < wanted.count; i++) {
+        if (!environment_has(&env, wanted.list[i])) {
+            environment_add(&env, xstrdup(wanted.list[i]));
         }
     }
-    return OK;
+    environment_release(inherited.list);
+    environment_release(wanted.list);
+    return env.list;
 }
 
-static enum err plan_children(struct serve_plan *plan, const char *webhook_secret, struct error *e)
+static enum err plan_children(struct serve_plan *plan, struct error *e)
 {
     char *names[SERVE_COUNT] = { 0 };
-    int ports[SERVE_COUNT];
-    int auth_port = free_port();
     enum err rc = OK;
     for (int i = 0; i < SERVE_COUNT && rc == OK; i++) {
-        plan->children[i].name = programs[i];
-        ports[i] = free_port();
-        rc = program_find(programs[i], &plan->children[i].path, e);
+        struct child *c = &plan->children[i];
+        c->name = programs[i];
+        c->last_code = -1;
+        rc = program_find(programs[i], &c->path, e);
         if (rc == OK) {
-            rc = program_output(plan->children[i].path, "--config-names", NAMES_MAX, &names[i], e);
+            rc = program_output(c->path, "--config-names", PROGRAM_NAMES_MAX, &names[i], e);
         }
     }
     if (rc == OK) {
-        rc = refuse_unknown(names, e);
+        rc = environment_check(names, SERVE_COUNT, e);
     }
-    plan->gateway_ops_port = ports[SERVE_GATEWAY];
     for (int i = 0; i < SERVE_COUNT && rc == OK; i++) {
-        struct environment wanted = { 0 };
-        struct environment env = { 0 };
-        env_inherit(&env, names[i]);
-        env_plan(&wanted, plan, i, ports, auth_port, webhook_secret);
-        for (size_t k = 0; k < wanted.count; k++) {
-            size_t len = strcspn(wanted.list[k], "=");
-            /* Ports belong to the plan: the services find each other by them. */
-            bool is_port = len >= 5 && strncmp(wanted.list[k] + len - 5, "_PORT", 5) == 0;
-            if (is_port || !env_has(&env, wanted.list[k], len)) {
-                env_add(&env, wanted.list[k]);
-            } else {
-                free(wanted.list[k]);
-            }
-        }
-        free(wanted.list);
-        plan->children[i].environment = env.list;
+        plan->children[i].environment = make_environment(plan, i, names[i]);
     }
     for (int i = 0; i < SERVE_COUNT; i++) {
         free(names[i]);
@@ -254,51 +117,75 @@ static enum err plan_children(struct serve_plan *plan, const char *webhook_secre
     return rc;
 }
 
-static enum err plan_admin(struct serve_plan *plan, struct error *e)
+/* The ports, and where everybody is reached from this machine. */
+static enum err plan_addresses(struct serve_plan *plan, int port, struct error *e)
+{
+    int ports[SERVE_COUNT + 2];
+    enum err rc = serve_free_ports(ports, ARRAY_LEN(ports), e);
+    if (rc != OK) {
+        return rc;
+    }
+    plan->auth_port = ports[SERVE_COUNT];
+    plan->port = port != 0 ? port : ports[SERVE_COUNT + 1];
+    const char *bind = plan->bind_address;
+    bool is_any = strcmp(bind, "0.0.0.0") == 0 || strcmp(bind, "::") == 0 || bind[0] == '\0';
+    bool is_v6 = strchr(bind, ':') != NULL;
+    AUTO(mem_free)
+    char *host = is_any ? xstrdup("127.0.0.1") : xasprintf(is_v6 ? "[%s]" : "%s", bind);
+    plan->url = xasprintf("http://%s:%d", host, plan->port);
+    for (int i = 0; i < SERVE_COUNT; i++) {
+        plan->ops_ports[i] = ports[i];
+        plan->ready_urls[i] = xasprintf("http://%s:%d/readyz",
+                                        i == SERVE_GATEWAY ? host : "127.0.0.1", ports[i]);
+    }
+    return OK;
+}
+
+static enum err plan_secrets(struct serve_plan *plan, struct error *e)
 {
     AUTO(mem_free) char *accounts = xasprintf("%s/accounts.db", plan->folder);
+    AUTO(mem_free) char *webhook_file = xasprintf("%s/webhook-secret", plan->folder);
+    const char *email = getenv("UNREEL_ADMIN_EMAIL");
     plan->is_first_start = access(accounts, F_OK) != 0;
     plan->login_file = xasprintf("%s/admin-password", plan->folder);
-    if (getenv("UNREEL_ADMIN_EMAIL") != NULL) {
-        plan->admin_email = getenv("UNREEL_ADMIN_EMAIL");
-        return OK;
+    plan->admin_email = email != NULL ? email : "admin@unreel.local";
+    enum err rc = serve_keep_secret(webhook_file, "whsec_", 32, false, &plan->webhook_secret, e);
+    bool has_password = getenv("UNREEL_ADMIN_PASSWORD") != NULL ||
+                        getenv("UNREEL_ADMIN_PASSWORD_FILE") != NULL;
+    if (rc == OK && !has_password) {
+        rc = serve_keep_secret(plan->login_file, "", 12, true, &plan->admin_password, e);
     }
-    plan->admin_email = "admin@unreel.local";
-    char password[SECRET_MAX];
-    bool is_new = false;
-    enum err rc = keep_secret(plan->login_file, "", 12, true, password, &is_new, e);
-    if (rc == OK) {
-        plan->admin_password = xstrdup(password);
-    }
-    mem_wipe(password, sizeof(password));
     return rc;
+}
+
+static enum err plan_folder(struct serve_plan *plan, const char *folder, struct error *e)
+{
+    enum err rc = serve_make_folder(folder, e);
+    if (rc != OK) {
+        return rc;
+    }
+    plan->folder = realpath(folder, NULL);
+    if (plan->folder == NULL) {
+        return err_set_errno(e, ERR_FAULT, errno, "find %s", folder);
+    }
+    AUTO(mem_free) char *files = xasprintf("%s/files", plan->folder);
+    rc = serve_lock_folder(plan->folder, &plan->lock, e);
+    return rc == OK ? serve_make_folder(files, e) : rc;
 }
 
 enum err serve_plan_make(const char *folder, const char *bind_address, int port,
                          struct serve_plan *ret_plan, struct error *e)
 {
-    struct serve_plan plan = { .bind_address = bind_address, .port = port };
-    enum err rc = make_folder(folder, e);
+    struct serve_plan plan = { .bind_address = bind_address, .lock = -1 };
+    enum err rc = plan_folder(&plan, folder, e);
     if (rc == OK) {
-        plan.folder = realpath(folder, NULL);
-        rc = plan.folder != NULL ? OK : err_set_errno(e, ERR_FAULT, errno, "find %s", folder);
+        rc = plan_secrets(&plan, e);
     }
     if (rc == OK) {
-        rc = plan_admin(&plan, e);
+        rc = plan_addresses(&plan, port, e);
     }
     if (rc == OK) {
-        AUTO(mem_free) char *files = xasprintf("%s/files", plan.folder);
-        AUTO(mem_free) char *path = xasprintf("%s/webhook-secret", plan.folder);
-        char secret[SECRET_MAX];
-        bool is_new = false;
-        plan.port = port != 0 ? port : free_port();
-        rc = make_folder(files, e);
-        if (rc == OK) {
-            rc = keep_secret(path, "whsec_", 32, false, secret, &is_new, e);
-        }
-        if (rc == OK) {
-            rc = plan_children(&plan, secret, e);
-        }
+        rc = plan_children(&plan, e);
     }
     if (rc != OK) {
         serve_plan_release(&plan);
@@ -308,19 +195,29 @@ enum err serve_plan_make(const char *folder, const char *bind_address, int port,
     return OK;
 }
 
+static void release_secret(char *secret)
+{
+    if (secret != NULL) {
+        mem_wipe(secret, strlen(secret));
+    }
+    free(secret);
+}
+
 void serve_plan_release(struct serve_plan *plan)
 {
     for (int i = 0; i < SERVE_COUNT; i++) {
-        struct child *c = &plan->children[i];
-        for (char **entry = c->environment; entry != NULL && *entry != NULL; entry++) {
-            mem_wipe(*entry, strlen(*entry));
-            free(*entry);
-        }
-        free(c->environment);
-        free(c->path);
+        environment_release(plan->children[i].environment);
+        free(plan->children[i].path);
+        free(plan->ready_urls[i]);
     }
-    free(plan->folder);
-    free(plan->admin_password);
+    release_secret(plan->admin_password);
+    release_secret(plan->webhook_secret);
     free(plan->login_file);
+    free(plan->url);
+    free(plan->folder);
+    if (plan->lock >= 0) {
+        (void)close(plan->lock);
+    }
     memset(plan, 0, sizeof(*plan));
+    plan->lock = -1;
 }

@@ -11,9 +11,6 @@
 #define SLICE_SIZE ((size_t)256 * 1024)
 /* A thread is not worth its start below this. */
 #define THREAD_FROM_BYTES ((int64_t)1024 * 1024)
-/* The thread sleeps until so much has come: woken for every slice it would be moved to the writer's
- * processor again and again, and halve the speed of both. */
-#define WAKE_BYTES ((int64_t)4 * 1024 * 1024)
 #define STACK_SIZE ((size_t)512 * 1024)
 #define SHA256_BYTES 32
 
@@ -86,7 +83,7 @@ static size_t wait_for_slice(struct blob_hash *h)
 {
     (void)pthread_mutex_lock(&h->mutex);
     if (h->written_bytes - h->hashed_bytes < (int64_t)SLICE_SIZE) {
-        h->wake_at = h->hashed_bytes + WAKE_BYTES;
+        h->wake_at = h->hashed_bytes + (int64_t)SLICE_SIZE;
         while (h->written_bytes < h->wake_at && !h->is_complete && !h->is_cancelled) {
             (void)pthread_cond_wait(&h->changed, &h->mutex);
         }

@@ -75,15 +75,17 @@ static enum err open_listener(const char *address, int port, int *ret_fd, struct
 
 static int bound_port(int fd)
 {
-    struct sockaddr_storage a = { .ss_family = AF_UNSPEC };
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } a = { .v6 = { .sin6_family = AF_UNSPEC } };
+
     socklen_t len = sizeof(a);
-    if (getsockname(fd, (struct sockaddr *)&a, &len) != 0) {
+    if (getsockname(fd, &a.any, &len) != 0) {
         return 0;
     }
-    in_port_t port = a.ss_family == AF_INET6
-                         ? ((const struct sockaddr_in6 *)(const void *)&a)->sin6_port
-                         : ((const struct sockaddr_in *)(const void *)&a)->sin_port;
-    return ntohs(port);
+    return ntohs(a.any.sa_family == AF_INET6 ? a.v6.sin6_port : a.v4.sin_port);
 }
 
 static enum err start_daemon(struct http_server *s, struct error *e)

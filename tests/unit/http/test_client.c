@@ -1,6 +1,7 @@
 /* The client against the server, and against small servers that misbehave. */
 #include "fixture.h"
 #include "routes.h"
+#include "script.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -223,97 +224,6 @@ static void broken_calls(void **state)
     seen.go = true;
 }
 
-/* ---- a server that says what it is told to ---- */
-
-struct script {
-    int listen_fd;
-    int port;
-    /* For HTTP the whole answer; for SMTP one answer for each line, the last ones repeated. */
-    const char *const *answers;
-    bool is_smtp;
-    char heard[8192];
-    pthread_t thread;
-};
-
-static void say(int fd, const char *text)
-{
-    (void)!send(fd, text, strlen(text), MSG_NOSIGNAL);
-}
-
-static size_t hear_line(struct script *s, int fd, size_t heard)
-{
-    size_t begun = heard;
-    char c = 0;
-    while (heard < sizeof(s->heard) - 1 && recv(fd, &c, 1, 0) == 1) {
-        s->heard[heard++] = c;
-        if (c == '\n') {
-            break;
-        }
-    }
-    return heard - begun;
-}
-
-static void play_smtp(struct script *s, int fd)
-{
-    size_t heard = 0;
-    size_t answer = 0;
-    bool in_data = false;
-    say(fd, "220 test\r\n");
-    for (size_t len = hear_line(s, fd, heard); len > 0; len = hear_line(s, fd, heard)) {
-        const char *line = s->heard + heard;
-        heard += len;
-        if (in_data && memcmp(line, ".\r\n", 3) != 0) {
-            continue;
-        }
-        in_data = memcmp(line, "DATA", 4) == 0;
-        say(fd, s->answers[answer]);
-        answer += s->answers[answer + 1] != NULL ? 1 : 0;
-    }
-}
-
-static void play_http(struct script *s, int fd)
-{
-    size_t heard = 0;
-    while (heard < 4 || memcmp(s->heard + heard - 4, "\r\n\r\n", 4) != 0) {
-        size_t len = hear_line(s, fd, heard);
-        if (len == 0) {
-            return;
-        }
-        heard += len;
-    }
-    say(fd, s->answers[0]);
-}
-
-static void *play(void *arg)
-{
-    struct script *s = arg;
-    int fd = accept(s->listen_fd, NULL, NULL);
-    if (fd >= 0) {
-        (s->is_smtp ? play_smtp : play_http)(s, fd);
-        close(fd);
-    }
-    return NULL;
-}
-
-static void script_start(struct script *s)
-{
-    struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    socklen_t len = sizeof(a);
-    s->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(s->listen_fd, (const struct sockaddr *)&a, sizeof(a)), 0);
-    assert_int_equal(listen(s->listen_fd, 5), 0);
-    assert_int_equal(getsockname(s->listen_fd, (struct sockaddr *)&a, &len), 0);
-    s->port = ntohs(a.sin_port);
-    assert_int_equal(pthread_create(&s->thread, NULL, play, s), 0);
-}
-
-static void script_end(struct script *s)
-{
-    (void)shutdown(s->listen_fd, SHUT_RDWR);
-    pthread_join(s->thread, NULL);
-    close(s->listen_fd);
-}
-
 static void headers_of_an_answer(void **state)
 {
     (void)state;
@@ -346,81 +256,6 @@ static void headers_of_an_answer(void **state)
         assert_null(strstr(s.heard, "x-www-form-urlencoded"));
         http_response_release(&r);
     }
-}
-
-#define EHLO "250-test\r\n250 8BITMIME\r\n"
-
-static void mails(void **state)
-{
-    (void)state;
-
-    static const struct {
-        const char *answers[8];
-        bool require_tls;
-        enum err err;
-    } cases[] = {
-        {{ EHLO, "250 ok\r\n", "250 ok\r\n", "354 go\r\n", "250 taken\r\n", "221 bye\r\n" },
-         false,                                                                                     OK         },
-        { { EHLO, "250 ok\r\n", "550 no such user\r\n", "221 bye\r\n" },                     false, ERR_INVALID},
-        { { EHLO, "250 ok\r\n", "450 later\r\n", "221 bye\r\n" },                            false, ERR_BUSY   },
-        { { EHLO, "250 ok\r\n", "250 ok\r\n", "354 go\r\n", "554 spam\r\n", "221 bye\r\n" },
-         false,                                                                                     ERR_INVALID},
-        { { EHLO, "250 ok\r\n", "250 ok\r\n", "354 go\r\n", "451 disk\r\n", "221 bye\r\n" },
-         false,                                                                                     ERR_BUSY   },
-        { { EHLO, "221 bye\r\n" },                                                           true,  ERR_BUSY   },
-    };
-
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        struct script s = { .answers = cases[i].answers, .is_smtp = true };
-        char target[64];
-        struct error e = { 0 };
-        static const char message[] = "Subject: x\r\n\r\n.dot\r\n";
-        script_start(&s);
-        (void)snprintf(target, sizeof(target), "smtp://127.0.0.1:%d", s.port);
-        const struct smtp_mail mail = { .url = target,
-                                        .require_tls = cases[i].require_tls,
-                                        .from = "a@example.org",
-                                        .to = "b@example.org",
-                                        .message = message,
-                                        .message_len = sizeof(message) - 1,
-                                        .timeout_ms = 5000 };
-        enum err err = smtp_send(&mail, &e);
-        script_end(&s);
-        if (err != cases[i].err) {
-            fail_msg("case %zu: %s %s: %s", i, err_name(err), e.text, s.heard);
-        }
-        if (err == OK) {
-            assert_non_null(strstr(s.heard, "MAIL FROM:<a@example.org>"));
-            assert_non_null(strstr(s.heard, "RCPT TO:<b@example.org>"));
-            assert_non_null(strstr(s.heard, "Subject: x\r\n\r\n..dot\r\n.\r\n"));
-        }
-    }
-}
-
-static void mails_that_cannot_be(void **state)
-{
-    (void)state;
-    static const char *const addresses[] = {
-        "", "a", "a@b\r\nRCPT TO:<c@d>", "<a@b>", "a@b> SIZE=1", "a b@c",
-    };
-    for (size_t i = 0; i < ARRAY_LEN(addresses); i++) {
-        struct error e = { 0 };
-        struct smtp_mail mail = { .url = "smtp://127.0.0.1:1",
-                                  .from = "a@b",
-                                  .to = addresses[i],
-                                  .message = "",
-                                  .message_len = 0,
-                                  .timeout_ms = 1000 };
-        assert_int_equal(smtp_send(&mail, &e), ERR_INVALID);
-        mail.from = addresses[i];
-        mail.to = "a@b";
-        assert_int_equal(smtp_send(&mail, &e), ERR_INVALID);
-    }
-    struct error e = { 0 };
-    const struct smtp_mail mail = {
-        .url = "smtp://127.0.0.1:1", .from = "a@b", .to = "a@b", .message = "", .timeout_ms = 1000
-    };
-    assert_int_equal(smtp_send(&mail, &e), ERR_BUSY);
 }
 
 static void private_addresses(void **state)
@@ -549,8 +384,6 @@ int main(void)
         SERVED(broken_calls),
         SERVED(threads_share_the_handles),
         cmocka_unit_test(headers_of_an_answer),
-        cmocka_unit_test(mails),
-        cmocka_unit_test(mails_that_cannot_be),
         cmocka_unit_test(private_addresses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
