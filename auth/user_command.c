@@ -18,7 +18,7 @@ static const char USAGE[] =
     "usage: unreel-auth user add EMAIL [--admin] [--password-stdin] [--json]\n"
     "       unreel-auth user password EMAIL [--password-stdin] [--json]\n"
     "       unreel-auth user list [--json]\n"
-    "       unreel-auth user remove|disable|enable EMAIL\n";
+    "       unreel-auth user remove|disable|enable EMAIL [--json]\n";
 
 enum { FLAG_ADMIN = 1 << 0, FLAG_PASSWORD_STDIN = 1 << 1, FLAG_JSON = 1 << 2 };
 
@@ -185,6 +185,19 @@ static int list(const struct request *q)
     return 0;
 }
 
+/* What was done to an account whose password nobody needs to hear. */
+static void print_done(const struct request *q, const struct account *account, const char *done)
+{
+    if ((q->flags & FLAG_JSON) == 0) {
+        printf("%s %s\n", done, account->email);
+        return;
+    }
+    json_auto_t *json = json_pack("{s:s, s:s, s:b}", "id", account->id, "email", account->email,
+                                  done, 1);
+    (void)json_dumpf(json, stdout, JSON_COMPACT);
+    (void)putchar('\n');
+}
+
 static int remove_user(const struct request *q)
 {
     struct account account;
@@ -196,7 +209,7 @@ static int remove_user(const struct request *q)
     if (code != OK) {
         return commands_fail("user remove", &e);
     }
-    printf("removed %s\n", account.email);
+    print_done(q, &account, "removed");
     return 0;
 }
 
@@ -207,7 +220,7 @@ static int set_disabled(const struct request *q, int is_disabled)
     if (change(q, NULL, is_disabled, &account, &e) != OK) {
         return commands_fail(is_disabled != 0 ? "user disable" : "user enable", &e);
     }
-    printf("%s %s\n", is_disabled != 0 ? "disabled" : "enabled", account.email);
+    print_done(q, &account, is_disabled != 0 ? "disabled" : "enabled");
     return 0;
 }
 
@@ -232,9 +245,9 @@ static const struct {
     {"add",       add,          true,  FLAG_ADMIN | FLAG_PASSWORD_STDIN | FLAG_JSON},
     { "password", set_password, true,  FLAG_PASSWORD_STDIN | FLAG_JSON             },
     { "list",     list,         false, FLAG_JSON                                   },
-    { "remove",   remove_user,  true,  0                                           },
-    { "disable",  disable,      true,  0                                           },
-    { "enable",   enable,       true,  0                                           },
+    { "remove",   remove_user,  true,  FLAG_JSON                                   },
+    { "disable",  disable,      true,  FLAG_JSON                                   },
+    { "enable",   enable,       true,  FLAG_JSON                                   },
 };
 
 static unsigned flag_of(const char *text)

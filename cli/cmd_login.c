@@ -39,9 +39,10 @@ static bool hide_typing(void)
     (void)sigaction(SIGTERM, &action, NULL);
     struct termios hidden = shown;
     hidden.c_lflag &= ~(tcflag_t)ECHO;
+    /* First the echo, then the question: what is typed in between would be shown and lost. */
+    (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
     (void)fputs("Password: ", stderr);
     (void)fflush(stderr);
-    (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
     return true;
 }
 

@@ -6,7 +6,6 @@
 
 #include "core/mem.h"
 #include "core/text.h"
-#include "escape.h"
 
 #include "core/banned.h"
 
@@ -103,6 +102,5 @@ char *environment_data_folder(void)
 
 char *environment_sqlite_url(const char *folder, const char *name)
 {
-    AUTO(mem_free) char *escaped = escape_path(folder);
-    return xasprintf("sqlite:%s/%s", escaped, name);
+    return xasprintf("sqlite:%s/%s", folder, name);
 }

@@ -15,13 +15,13 @@ static bool is_unreserved(unsigned char c)
            c == '.' || c == '_' || c == '~';
 }
 
-static char *percent(const char *text, char kept)
+char *escape_query(const char *text)
 {
     static const char hex[] = "0123456789ABCDEF";
     char *escaped = xmalloc(3 * strlen(text) + 1);
     char *out = escaped;
     for (const unsigned char *c = (const unsigned char *)text; *c != '\0'; c++) {
-        if (is_unreserved(*c) || *c == (unsigned char)kept) {
+        if (is_unreserved(*c)) {
             *out++ = (char)*c;
         } else {
             *out++ = '%';
@@ -31,16 +31,6 @@ static char *percent(const char *text, char kept)
     }
     *out = '\0';
     return escaped;
-}
-
-char *escape_query(const char *text)
-{
-    return percent(text, '-');
-}
-
-char *escape_path(const char *path)
-{
-    return percent(path, '/');
 }
 
 char *escape_controls(const char *text)

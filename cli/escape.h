@@ -6,8 +6,6 @@
 
 /* As a value in a query. */
 char *escape_query(const char *text) MUST_CHECK;
-/* As a path: slashes stay. */
-char *escape_path(const char *path) MUST_CHECK;
 /* What others wrote must not steer a terminal: control characters, and bytes that are no UTF-8,
  * become question marks. */
 char *escape_controls(const char *text) MUST_CHECK;

@@ -9,7 +9,6 @@
 #include "core/mem.h"
 #include "core/text.h"
 #include "environment.h"
-#include "escape.h"
 #include "program.h"
 
 #include "core/banned.h"
@@ -39,7 +38,6 @@ static void wish(const struct serve_plan *plan, int which, struct environment *e
     AUTO(mem_free) char *accounts = environment_sqlite_url(plan->folder, "accounts.db");
     AUTO(mem_free) char *jobs = environment_sqlite_url(plan->folder, "jobs.db");
     AUTO(mem_free) char *queue = environment_sqlite_url(plan->folder, "queue.db");
-    AUTO(mem_free) char *folder = escape_path(plan->folder);
     if (which == SERVE_AUTH) {
         environment_add(env, xasprintf("UNREEL_PORT=%d", plan->auth_port));
         environment_add(env, xasprintf("UNREEL_ACCOUNTS_URL=%s", accounts));
@@ -56,7 +54,7 @@ static void wish(const struct serve_plan *plan, int which, struct environment *e
         environment_add(env, xasprintf("UNREEL_WEBHOOK_SECRET=%s", plan->webhook_secret));
         return;
     }
-    environment_add(env, xasprintf("UNREEL_BLOBS_URL=file:%s/files", folder));
+    environment_add(env, xasprintf("UNREEL_BLOBS_URL=file:%s/files", plan->folder));
     if (which == SERVE_CONVERTER) {
         long cores = sysconf(_SC_NPROCESSORS_ONLN);
         environment_add(env, xasprintf("UNREEL_SLOTS=%ld", cores < 1    ? 1
@@ -167,6 +165,9 @@ static enum err plan_folder(struct serve_plan *plan, const char *folder, struct 
     plan->folder = realpath(folder, NULL);
     if (plan->folder == NULL) {
         return err_set_errno(e, ERR_FAULT, errno, "find %s", folder);
+    }
+    if (strchr(plan->folder, '?') != NULL) {
+        return err_set(e, ERR_INVALID, "a folder with a question mark in its name cannot be used");
     }
     AUTO(mem_free) char *files = xasprintf("%s/files", plan->folder);
     rc = serve_lock_folder(plan->folder, &plan->lock, e);

@@ -6,3 +6,6 @@ set(UNREEL_SANITIZE "" CACHE STRING "-fsanitize= list: address,undefined or thre
 if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE Debug)
 endif()
+
+# A broken assumption ends the program in a release too: no NDEBUG.
+set(CMAKE_C_FLAGS_RELWITHDEBINFO "-O2 -g")

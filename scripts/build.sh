@@ -10,7 +10,7 @@ log=build/$preset.log
 targets=()
 [ $# = 0 ] || targets=(--target "$@")
 if ! { cmake --preset "$preset" && cmake --build --preset "$preset" "${targets[@]}"; } >"$log" 2>&1; then
-    grep -E -A12 'error|FAILED|CMake Error' "$log" | head -60 >&2 || tail -40 "$log" >&2
+    grep -E -A8 'error: |error :|undefined reference|CMake Error' "$log" | head -60 >&2 || tail -40 "$log" >&2
     echo "build.sh: preset $preset does not build; all of it is in $log" >&2
     exit 1
 fi

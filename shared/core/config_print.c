@@ -77,12 +77,16 @@ static char *meaning(const struct config_key *key)
     return allowed[0] == '\0' ? xstrdup(key->help) : xasprintf("%s (%s)", key->help, allowed);
 }
 
-static const char *shown_default(const struct config_key *key)
+/* The same with its default, as --help shows it: "... (1 to 65535) [8080]". */
+static char *meaning_and_default(const struct config_key *key)
 {
+    AUTO(mem_free) char *text = meaning(key);
+
     if (key->default_value == NULL) {
-        return "required";
+        return xasprintf("%s [required]", text);
     }
-    return key->default_value[0] == '\0' ? "-" : key->default_value;
+    return key->default_value[0] == '\0' ? TAKE(text)
+                                         : xasprintf("%s [%s]", text, key->default_value);
 }
 
 /* Prints words from column `indent` on, wrapped; the cursor is at `indent` already. */
@@ -110,28 +114,15 @@ static void print_wrapped(const char *text, size_t indent)
 void config_print_help(const struct config_key *keys, size_t key_count)
 {
     size_t name_width = 0;
-    size_t default_width = 0;
 
     for (size_t i = 0; i < key_count; i++) {
         size_t name_len = strlen(keys[i].name);
-        size_t default_len = strlen(shown_default(&keys[i]));
         name_width = name_len > name_width ? name_len : name_width;
-        default_width = default_len > default_width ? default_len : default_width;
     }
-    /* One long default must not push every meaning to the edge. */
-    if (default_width > 16) {
-        default_width = 16;
-    }
-    size_t indent = 2 + name_width + 2 + default_width + 2;
     for (size_t i = 0; i < key_count; i++) {
-        AUTO(mem_free) char *text = meaning(&keys[i]);
-        const char *default_text = shown_default(&keys[i]);
-        (void)printf("  %-*s  %-*s  ", (int)name_width, keys[i].name, (int)default_width,
-                     default_text);
-        if (strlen(default_text) > default_width) {
-            (void)printf("\n%*s", (int)indent, "");
-        }
-        print_wrapped(text, indent);
+        AUTO(mem_free) char *text = meaning_and_default(&keys[i]);
+        (void)printf("  %-*s  ", (int)name_width, keys[i].name);
+        print_wrapped(text, 2 + name_width + 2);
     }
 }
 

@@ -13,14 +13,15 @@ static void print_row(const char *name, const char *help)
 void usage_print(const struct service_definition *d)
 {
     (void)printf("%s: %s\n\n", d->name, d->summary);
-    (void)printf("Usage: %s\n       %s --help | --version | --config-markdown | --config-names\n",
+    (void)printf("Usage: %s\n  or:  %s --help | --version | --config-markdown | --config-names\n",
                  d->name, d->name);
     for (size_t i = 0; i < d->command_count; i++) {
-        (void)printf("       %s %s\n", d->name, d->commands[i].name);
+        (void)printf("  or:  %s %s\n", d->name, d->commands[i].name);
     }
 
     (void)printf("\nWithout arguments it serves until SIGTERM or SIGINT, which drain it; a second "
-                 "one ends it.\n");
+                 "one ends it.\nIt is configured by environment variables; their defaults stand in "
+                 "brackets.\n");
     if (d->command_count > 0) {
         (void)printf("\nCommands:\n");
     }
@@ -34,7 +35,7 @@ void usage_print(const struct service_definition *d)
     print_row("--config-markdown", "print the configuration as a Markdown table");
     print_row("--config-names", "print the names of the configuration, one per line");
 
-    (void)printf("\nConfiguration, from the environment (name, default, meaning):\n");
+    (void)printf("\nEnvironment:\n");
     config_print_help(d->keys, d->key_count);
 
     (void)printf("\nExit codes:\n");

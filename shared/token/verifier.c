@@ -1,8 +1,10 @@
 #include "token/verifier.h"
 
 #include <pthread.h>
+#include <string.h>
 
 #include "core/clock.h"
+#include "token/seen.h"
 #include "token/token_impl.h"
 #include "token/verifier_impl.h"
 
@@ -31,6 +33,7 @@ struct token_verifier {
     int64_t failed_at_ms;   /* of the last failed fetch, NEVER after a good one */
     int64_t unknown_kid_at_ms;
     struct error failure;
+    struct seen seen; /* of the set in hand */
 };
 
 enum err verifier_new_with_clock(const char *issuer, const char *audience, token_fetch_fn *fetch,
@@ -113,6 +116,7 @@ static void fetch_set(struct token_verifier *v)
         v->set = xcalloc(1, sizeof(*v->set));
         v->set->jwks = jwks;
         v->set->references = 1;
+        seen_forget(&v->seen);
         v->set_at_ms = now_ms;
         v->failed_at_ms = NEVER;
     } else {
@@ -176,12 +180,13 @@ static bool fetch_for_unknown_kid(struct token_verifier *v, const struct shared_
     return v->set != tried;
 }
 
-enum err token_verifier_check(struct token_verifier *v, const char *token,
-                              struct token_claims *ret_claims, struct error *e)
+/* Under the lock, which is given back for the time of the check. */
+static enum err verify_slowly(struct token_verifier *v, const char *token,
+                              const struct seen_digest *digest, struct token_claims *ret_claims,
+                              struct error *e)
 {
-    pthread_mutex_lock(&v->lock);
-    enum err code = need_set(v, e);
-    bool is_again = code == OK;
+    enum err code = ERR_NOT_FOUND;
+    bool is_again = true;
     for (int try = 0; is_again && try < 2; try++) {
         struct shared_set *set = v->set;
         set->references++;
@@ -189,8 +194,26 @@ enum err token_verifier_check(struct token_verifier *v, const char *token,
         code = token_verify_at(token, set->jwks, v->issuer, v->audience, v->clock.wall_ms() / 1000,
                                ret_claims, e);
         pthread_mutex_lock(&v->lock);
+        if (code == OK && digest != NULL && v->set == set) {
+            seen_add(&v->seen, digest, ret_claims);
+        }
         is_again = code == ERR_NOT_FOUND && try == 0 && fetch_for_unknown_kid(v, set);
         drop_set(set);
+    }
+    return code;
+}
+
+enum err token_verifier_check(struct token_verifier *v, const char *token,
+                              struct token_claims *ret_claims, struct error *e)
+{
+    struct seen_digest digest;
+    const bool has_digest = strnlen(token, TOKEN_MAX_LEN + 1) <= TOKEN_MAX_LEN &&
+                            seen_digest(token, &digest);
+    const int64_t now_s = v->clock.wall_ms() / 1000;
+    pthread_mutex_lock(&v->lock);
+    enum err code = need_set(v, e);
+    if (code == OK && !(has_digest && seen_find(&v->seen, &digest, now_s, ret_claims))) {
+        code = verify_slowly(v, token, has_digest ? &digest : NULL, ret_claims, e);
     }
     pthread_mutex_unlock(&v->lock);
     if (code == ERR_NOT_FOUND) {

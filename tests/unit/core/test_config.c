@@ -257,12 +257,12 @@ static void test_help(void **state)
     AUTO(mem_free) char *text = printed(config_print_help);
 
     (void)state;
-    assert_non_null(strstr(text, "  UNREEL_LOG_LEVEL        info       least level that is logged "
-                                 "(debug, info, warn or error)\n"));
-    assert_non_null(strstr(text, "  UNREEL_STORE_URL        required   where it is | was "
-                                 "(or UNREEL_STORE_URL_FILE)\n"));
-    assert_non_null(strstr(text, "  UNREEL_TITLE            -          title of the page\n"));
-    assert_non_null(strstr(text, "\n                                     "));
+    assert_non_null(strstr(text, "  UNREEL_LOG_LEVEL        least level that is logged (debug, "
+                                 "info, warn or error) [info]\n"));
+    assert_non_null(strstr(text, "  UNREEL_STORE_URL        where it is | was "
+                                 "(or UNREEL_STORE_URL_FILE) [required]\n"));
+    assert_non_null(strstr(text, "  UNREEL_TITLE            title of the page\n"));
+    assert_non_null(strstr(text, "\n                          "));
     for (const char *line = text; *line != '\0'; line += strcspn(line, "\n") + 1) {
         assert_in_range(strcspn(line, "\n"), 1, 100);
     }

@@ -25,9 +25,11 @@ static int64_t mono(void)
     return atomic_load(&now_ms);
 }
 
+static _Atomic int64_t wall_offset_s;
+
 static int64_t wall(void)
 {
-    return (int64_t)WALL_S * 1000;
+    return ((int64_t)WALL_S + atomic_load(&wall_offset_s)) * 1000;
 }
 
 /* What stands in for auth. */
@@ -81,6 +83,7 @@ static int set_up(void **state)
 {
     struct fixture *f = xcalloc(1, sizeof(*f));
     atomic_store(&now_ms, 1000000);
+    atomic_store(&wall_offset_s, 0);
     pthread_mutex_init(&f->server.lock, NULL);
     f->server.published = 1;
     struct token_claims c = { .issued_at_s = WALL_S, .expires_at_s = WALL_S + 900 };
@@ -239,6 +242,25 @@ static void test_rubbish_never_fetches_again(void **state)
     assert_int_equal(f->server.fetches, 1);
 }
 
+/* A token that verified once is remembered, with what it says, but never beyond its end. */
+static void test_a_remembered_token_still_expires(void **state)
+{
+    struct fixture *f = *state;
+    struct token_claims claims;
+    for (int i = 0; i < 3; i++) {
+        memset(&claims, 0, sizeof(claims));
+        assert_int_equal(token_verifier_check(f->verifier, f->tokens[0], &claims, NULL), OK);
+        assert_string_equal(claims.username, "ann@example.org");
+    }
+    atomic_store(&wall_offset_s, 900 + 61);
+    assert_int_equal(check(f, 0), ERR_TIMEOUT);
+    atomic_store(&wall_offset_s, 0);
+    char *forged = xstrdup(f->tokens[0]);
+    forged[strlen(forged) - 10] ^= 1;
+    assert_int_equal(token_verifier_check(f->verifier, forged, &claims, NULL), ERR_DENIED);
+    free(forged);
+}
+
 static void test_needs_names(void **state)
 {
     struct fixture *f = *state;
@@ -306,6 +328,7 @@ int main(void)
         CASE(test_broken_answer_keeps_the_last_set),
         CASE(test_a_withdrawn_key_is_refused),
         CASE(test_rubbish_never_fetches_again),
+        CASE(test_a_remembered_token_still_expires),
         CASE(test_needs_names),
         CASE(test_eight_threads),
     };

@@ -1,0 +1,53 @@
+"""compose.yaml: the same servers as in Kubernetes, and nothing in it that is not there."""
+import re
+
+import support
+from support import ROOT, SERVICES, pod_of
+
+COMPOSE = support.compose()["services"]
+SERVERS = ("mysql", "rabbitmq", "mongodb")
+
+
+def test_the_same_servers_as_in_kubernetes():
+    objects, _ = support.manifests("base")
+    images = {support.name_of(found): pod_of(found)["containers"][0]["image"] for found in support.of_kind(objects, "StatefulSet")}
+    assert {name: COMPOSE[name]["image"] for name in SERVERS} == images
+
+
+def test_all_services_are_built_here():
+    targets = re.findall(r"^FROM \S+ AS (\S+)", (ROOT / "Dockerfile").read_text(), re.M)
+    assert set(COMPOSE) == {*SERVERS, *SERVICES, "migrate"}
+    for name in SERVICES + ("migrate",):
+        assert COMPOSE[name]["build"]["target"] in targets
+    assert COMPOSE["migrate"]["build"]["target"] == "auth" and COMPOSE["migrate"]["command"] == ["migrate"]
+    assert COMPOSE["converter"]["deploy"]["replicas"] == 2
+
+
+def test_health_and_order():
+    for name in SERVERS:
+        assert COMPOSE[name]["healthcheck"]["test"][0] == "CMD", name
+    for name, service in COMPOSE.items():
+        for needed, how in service.get("depends_on", {}).items():
+            assert needed in COMPOSE, name
+            assert how["condition"] != "service_healthy" or "healthcheck" in COMPOSE[needed], (name, needed)
+    assert COMPOSE["auth"]["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
+
+
+def test_services_may_little():
+    for name in SERVICES:
+        service = COMPOSE[name]
+        assert service["read_only"] is True and service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+    for name, service in COMPOSE.items():
+        for port in service.get("ports", []):
+            assert port.startswith("127.0.0.1:"), f"{name} is open to the network"
+    grace = int(COMPOSE["converter"]["stop_grace_period"].removesuffix("m")) * 60
+    assert grace > int(COMPOSE["converter"]["environment"]["UNREEL_DRAIN_TIMEOUT_S"])
+
+
+def test_volumes_and_files_are_there():
+    named = set(support.compose()["volumes"])
+    for name in SERVERS:
+        for volume in COMPOSE[name]["volumes"]:
+            source = volume.split(":")[0]
+            assert (ROOT / source).is_file() if source.startswith("./") else source in named, volume
