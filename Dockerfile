@@ -25,7 +25,7 @@ RUN groupadd --gid 10001 unreel && useradd --uid 10001 --gid 10001 --no-create-h
 
 FROM base AS auth
 RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-      libmicrohttpd12 libcurl4 libjansson4 libjwt0 libmariadb3 mariadb-common libsqlite3-0 libargon2-1 \
+      libmicrohttpd12 libcurl4 libssl3 libjansson4 libjwt0 libmariadb3 libsqlite3-0 libargon2-1 \
     && rm -rf /var/lib/apt/lists/*
 COPY --from=build /out/usr/bin/unreel-auth /usr/bin/
 USER 10001:10001
@@ -34,7 +34,7 @@ ENTRYPOINT ["/usr/bin/unreel-auth"]
 
 FROM base AS gateway
 RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-      libmicrohttpd12 libcurl4 libjansson4 libjwt0 libmongoc-1.0-0 librabbitmq4 libsqlite3-0 \
+      libmicrohttpd12 libcurl4 libssl3 libjansson4 libjwt0 libmongoc-1.0-0 libbson-1.0-0 librabbitmq4 libsqlite3-0 \
     && rm -rf /var/lib/apt/lists/*
 COPY --from=build /out/usr/bin/unreel-gateway /usr/bin/
 USER 10001:10001
@@ -45,8 +45,8 @@ FROM base AS converter
 # Decoders have bugs every year: an image with an older libavformat than this is not built.
 ARG LIBAV_FLOOR=7:5.1.7
 RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-      libmicrohttpd12 libcurl4 libjansson4 libmongoc-1.0-0 librabbitmq4 libsqlite3-0 \
-      libavformat59 libavcodec59 libswresample4 libavutil57 libmp3lame0 libseccomp2 \
+      libmicrohttpd12 libcurl4 libssl3 libjansson4 libmongoc-1.0-0 libbson-1.0-0 librabbitmq4 libsqlite3-0 \
+      libavformat59 libavcodec59 libswresample4 libavutil57 libmp3lame0 \
     && rm -rf /var/lib/apt/lists/* \
     && dpkg --compare-versions "$(dpkg-query -W -f='${Version}' libavformat59)" ge "$LIBAV_FLOOR"
 COPY --from=build /out/usr/bin/unreel-converter /out/usr/bin/unreel-engine /usr/bin/
@@ -56,7 +56,7 @@ ENTRYPOINT ["/usr/bin/unreel-converter"]
 
 FROM base AS notifier
 RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-      libmicrohttpd12 libcurl4 libjansson4 libmongoc-1.0-0 librabbitmq4 libsqlite3-0 ca-certificates \
+      libmicrohttpd12 libcurl4 libssl3 libjansson4 libmongoc-1.0-0 libbson-1.0-0 librabbitmq4 libsqlite3-0 ca-certificates \
     && rm -rf /var/lib/apt/lists/*
 COPY --from=build /out/usr/bin/unreel-notifier /usr/bin/
 USER 10001:10001
@@ -66,8 +66,8 @@ ENTRYPOINT ["/usr/bin/unreel-notifier"]
 # Everything on the embedded engines: docker run -p 8080:8080 -v unreel:/data unreel
 FROM base AS all-in-one
 RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-      libmicrohttpd12 libcurl4 libjansson4 libjwt0 libmariadb3 mariadb-common libmongoc-1.0-0 librabbitmq4 libsqlite3-0 libargon2-1 \
-      libavformat59 libavcodec59 libswresample4 libavutil57 libmp3lame0 libseccomp2 ca-certificates \
+      libmicrohttpd12 libcurl4 libssl3 libjansson4 libjwt0 libmariadb3 libmongoc-1.0-0 libbson-1.0-0 librabbitmq4 libsqlite3-0 libargon2-1 \
+      libavformat59 libavcodec59 libswresample4 libavutil57 libmp3lame0 ca-certificates \
     && rm -rf /var/lib/apt/lists/* \
     && mkdir /data && chown 10001:10001 /data
 COPY --from=build /out/usr/bin/ /usr/bin/

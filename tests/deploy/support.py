@@ -46,7 +46,6 @@ def manifests(overlay):
     """All objects of k8s/overlay, rendered where that is possible: (objects, whether they are)."""
     program = kubectl()
     if program is None:
-        print(f"NOT RENDERED: no kubectl with kustomize 5 (UNREEL_TEST_KUBECTL); k8s/{overlay} is read as it stands")
         return read_folder(ROOT / "k8s" / overlay), False
     text = output(program, "kustomize", ROOT / "k8s" / overlay)
     return [doc for doc in yaml.safe_load_all(text) if doc], True
@@ -66,6 +65,16 @@ def pod_of(workload):
 
 def workloads(objects):
     return of_kind(objects, "Deployment", "StatefulSet", "Job")
+
+
+def is_ours(container):
+    return container["image"].startswith("unreel/")
+
+
+def containers(objects):
+    for workload in workloads(objects):
+        for container in pod_of(workload)["containers"]:
+            yield workload, container
 
 
 def literals(overlay):

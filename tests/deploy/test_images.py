@@ -34,22 +34,28 @@ def installed(target):
 
 
 @cache
-def package_of(library):
-    """dpkg knows some files by the path before /usr was merged."""
-    real = os.path.realpath(library)
-    for path in (real, real.removeprefix("/usr"), library):
-        run = subprocess.run(["dpkg-query", "-S", path], capture_output=True, text=True, check=False)
-        if run.returncode == 0:
-            return run.stdout.split(":")[0]
-    raise AssertionError(f"no package holds {library}")
-
-
-@cache
 def libraries(program):
     """{soname: path} of all that the loader loads for it."""
     lines = output("ldd", BIN / program).splitlines()
     found = {line.split()[0]: line.split()[2] for line in lines if "=> /" in line}
     return {name: path for name, path in found.items() if not name.startswith(SANITIZERS)}
+
+
+@cache
+def owners():
+    """{path: package} of all that any program loads. dpkg knows some files by the path before /usr was merged."""
+    real = {os.path.realpath(path) for program in PROGRAMS["all-in-one"] for path in libraries(program).values()}
+    run = subprocess.run(["dpkg-query", "-S", *real, *(path.removeprefix("/usr") for path in real)], capture_output=True,
+                         text=True, check=False)
+    found = {}
+    for line in run.stdout.splitlines():
+        package, path = line.split(": ", 1)
+        found[os.path.realpath(path)] = package.split(":")[0]
+    return found
+
+
+def package_of(library):
+    return owners()[os.path.realpath(library)]
 
 
 def direct(program):
@@ -59,20 +65,22 @@ def direct(program):
 
 
 @cache
-def dependencies(package):
-    text = output("dpkg-query", "-W", "-f", "${Depends}, ${Pre-Depends}", package)
-    names = re.split(r"[,|]", text)
-    return {name.split()[0].split(":")[0] for name in names if name.strip()}
+def dependencies():
+    """{package: what it depends on} of all that is installed here."""
+    found = {}
+    for line in output("dpkg-query", "-W", "-f", "${Package}\t${Depends}, ${Pre-Depends}\n").splitlines():
+        package, names = line.split("\t")
+        found[package] = {name.split()[0].split(":")[0] for name in re.split(r"[,|]", names) if name.strip()}
+    return found
 
 
 def closure(packages):
     found, left = set(), list(packages)
     while left:
         package = left.pop()
-        known = subprocess.run(["dpkg-query", "-W", package], capture_output=True, check=False).returncode == 0
-        if package not in found and known:
+        if package not in found and package in dependencies():
             found.add(package)
-            left += dependencies(package)
+            left += dependencies()[package]
     return found
 
 

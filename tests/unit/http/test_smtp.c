@@ -19,15 +19,18 @@ static void mails(void **state)
         bool require_tls;
         enum err err;
     } cases[] = {
-        {{ EHLO, "250 ok\r\n", "250 ok\r\n", "354 go\r\n", "250 taken\r\n", "221 bye\r\n" },
-         false,                                                                                     OK         },
-        { { EHLO, "250 ok\r\n", "550 no such user\r\n", "221 bye\r\n" },                     false, ERR_INVALID},
-        { { EHLO, "250 ok\r\n", "450 later\r\n", "221 bye\r\n" },                            false, ERR_BUSY   },
+        { { EHLO, "250 ok\r\n", "250 ok\r\n", "354 go\r\n", "250 taken\r\n", "221 bye\r\n" },
+          false,
+          OK },
+        { { EHLO, "250 ok\r\n", "550 no such user\r\n", "221 bye\r\n" }, false, ERR_INVALID },
+        { { EHLO, "250 ok\r\n", "450 later\r\n", "221 bye\r\n" }, false, ERR_BUSY },
         { { EHLO, "250 ok\r\n", "250 ok\r\n", "354 go\r\n", "554 spam\r\n", "221 bye\r\n" },
-         false,                                                                                     ERR_INVALID},
+          false,
+          ERR_INVALID },
         { { EHLO, "250 ok\r\n", "250 ok\r\n", "354 go\r\n", "451 disk\r\n", "221 bye\r\n" },
-         false,                                                                                     ERR_BUSY   },
-        { { EHLO, "221 bye\r\n" },                                                           true,  ERR_BUSY   },
+          false,
+          ERR_BUSY },
+        { { EHLO, "221 bye\r\n" }, true, ERR_BUSY },
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
