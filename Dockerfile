@@ -25,9 +25,10 @@ RUN groupadd --gid 10001 unreel && useradd --uid 10001 --gid 10001 --no-create-h
 
 FROM base AS auth
 RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-      libmicrohttpd12 libcurl4 libssl3 libjansson4 libjwt0 libmariadb3 libsqlite3-0 libargon2-1 \
+      libmicrohttpd12 libssl3 libjansson4 libjwt0 libmariadb3 libsqlite3-0 libargon2-1 \
     && rm -rf /var/lib/apt/lists/*
 COPY --from=build /out/usr/bin/unreel-auth /usr/bin/
+RUN ! ldd /usr/bin/unreel* | grep 'not found'
 USER 10001:10001
 EXPOSE 5000 9101
 ENTRYPOINT ["/usr/bin/unreel-auth"]
@@ -37,6 +38,7 @@ RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-ins
       libmicrohttpd12 libcurl4 libssl3 libjansson4 libjwt0 libmongoc-1.0-0 libbson-1.0-0 librabbitmq4 libsqlite3-0 \
     && rm -rf /var/lib/apt/lists/*
 COPY --from=build /out/usr/bin/unreel-gateway /usr/bin/
+RUN ! ldd /usr/bin/unreel* | grep 'not found'
 USER 10001:10001
 EXPOSE 8080 9102
 ENTRYPOINT ["/usr/bin/unreel-gateway"]
@@ -45,11 +47,12 @@ FROM base AS converter
 # Decoders have bugs every year: an image with an older libavformat than this is not built.
 ARG LIBAV_FLOOR=7:5.1.7
 RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-      libmicrohttpd12 libcurl4 libssl3 libjansson4 libmongoc-1.0-0 libbson-1.0-0 librabbitmq4 libsqlite3-0 \
+      libmicrohttpd12 libssl3 libjansson4 libmongoc-1.0-0 libbson-1.0-0 librabbitmq4 libsqlite3-0 \
       libavformat59 libavcodec59 libswresample4 libavutil57 libmp3lame0 \
     && rm -rf /var/lib/apt/lists/* \
     && dpkg --compare-versions "$(dpkg-query -W -f='${Version}' libavformat59)" ge "$LIBAV_FLOOR"
 COPY --from=build /out/usr/bin/unreel-converter /out/usr/bin/unreel-engine /usr/bin/
+RUN ! ldd /usr/bin/unreel* | grep 'not found'
 USER 10001:10001
 EXPOSE 9103
 ENTRYPOINT ["/usr/bin/unreel-converter"]
@@ -59,6 +62,7 @@ RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-ins
       libmicrohttpd12 libcurl4 libssl3 libjansson4 libmongoc-1.0-0 libbson-1.0-0 librabbitmq4 libsqlite3-0 ca-certificates \
     && rm -rf /var/lib/apt/lists/*
 COPY --from=build /out/usr/bin/unreel-notifier /usr/bin/
+RUN ! ldd /usr/bin/unreel* | grep 'not found'
 USER 10001:10001
 EXPOSE 9104
 ENTRYPOINT ["/usr/bin/unreel-notifier"]
@@ -71,6 +75,7 @@ RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-ins
     && rm -rf /var/lib/apt/lists/* \
     && mkdir /data && chown 10001:10001 /data
 COPY --from=build /out/usr/bin/ /usr/bin/
+RUN ! ldd /usr/bin/unreel* | grep 'not found'
 USER 10001:10001
 VOLUME /data
 EXPOSE 8080

@@ -242,12 +242,12 @@ static const struct {
     bool needs_email;
     unsigned flags; /* those it takes */
 } verbs[] = {
-    {"add",       add,          true,  FLAG_ADMIN | FLAG_PASSWORD_STDIN | FLAG_JSON},
-    { "password", set_password, true,  FLAG_PASSWORD_STDIN | FLAG_JSON             },
-    { "list",     list,         false, FLAG_JSON                                   },
-    { "remove",   remove_user,  true,  FLAG_JSON                                   },
-    { "disable",  disable,      true,  FLAG_JSON                                   },
-    { "enable",   enable,       true,  FLAG_JSON                                   },
+    { "add", add, true, FLAG_ADMIN | FLAG_PASSWORD_STDIN | FLAG_JSON },
+    { "password", set_password, true, FLAG_PASSWORD_STDIN | FLAG_JSON },
+    { "list", list, false, FLAG_JSON },
+    { "remove", remove_user, true, FLAG_JSON },
+    { "disable", disable, true, FLAG_JSON },
+    { "enable", enable, true, FLAG_JSON },
 };
 
 static unsigned flag_of(const char *text)
@@ -255,11 +255,9 @@ static unsigned flag_of(const char *text)
     static const struct {
         const char *text;
         unsigned flag;
-    } flags[] = {
-        {"--admin",           FLAG_ADMIN         },
-        { "--password-stdin", FLAG_PASSWORD_STDIN},
-        { "--json",           FLAG_JSON          }
-    };
+    } flags[] = { { "--admin", FLAG_ADMIN },
+                  { "--password-stdin", FLAG_PASSWORD_STDIN },
+                  { "--json", FLAG_JSON } };
 
     for (size_t i = 0; i < ARRAY_LEN(flags); i++) {
         if (strcmp(text, flags[i].text) == 0) {

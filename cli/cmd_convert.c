@@ -21,12 +21,12 @@
 enum { OPTION_MODE, OPTION_BITRATE, OPTION_QUALITY, OPTION_RATE, OPTION_CHANNELS, OPTION_THREADS };
 
 static const struct option_spec options[] = {
-    {"--mode",         "MODE",  "cbr, vbr or abr (default: cbr)"                },
-    { "--bitrate",     "KBPS",  "bitrate of cbr and abr (default: 192)"         },
-    { "--quality",     "0-9",   "quality of vbr, 0 is best (default: 2)"        },
-    { "--sample-rate", "HZ",    "sample rate (default: the source's nearest)"   },
-    { "--channels",    "1|2",   "channels (default: the source's, two at most)" },
-    { "--threads",     "COUNT", "encoder threads (default: the number of cores)"},
+    { "--mode", "MODE", "cbr, vbr or abr (default: cbr)" },
+    { "--bitrate", "KBPS", "bitrate of cbr and abr (default: 192)" },
+    { "--quality", "0-9", "quality of vbr, 0 is best (default: 2)" },
+    { "--sample-rate", "HZ", "sample rate (default: the source's nearest)" },
+    { "--channels", "1|2", "channels (default: the source's, two at most)" },
+    { "--threads", "COUNT", "encoder threads (default: the number of cores)" },
 };
 /* The names that the option table of jobs knows, in the order above. */
 static const char *const option_names[] = { "mode", "bitrate", "quality", "sample_rate",

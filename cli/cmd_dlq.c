@@ -21,8 +21,8 @@
 enum { OPTION_DATA, OPTION_URL };
 
 static const struct option_spec options[] = {
-    {"--data",       "FOLDER", "the queue of `unreel serve --data FOLDER`"},
-    { "--queue-url", "URL",    "the queue at this URL"                    },
+    { "--data", "FOLDER", "the queue of `unreel serve --data FOLDER`" },
+    { "--queue-url", "URL", "the queue at this URL" },
 };
 
 static const char *const queues[] = { "video", "mp3" };
@@ -64,6 +64,9 @@ static enum err list_queue(struct queue *q, const char *name, json_t *list, bool
             print_line(one);
         }
         (void)json_array_append_new(list, one);
+    }
+    if (count == SHOWN_MAX) {
+        say_error("of %s, the first %d are shown; there may be more", name, SHOWN_MAX);
     }
     return rc;
 }

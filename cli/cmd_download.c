@@ -8,7 +8,7 @@
 #include "core/banned.h"
 
 static const struct option_spec options[] = {
-    {"--output", "FILE", "where to write it (default: the video's name with .mp3)"},
+    { "--output", "FILE", "where to write it (default: the video's name with .mp3)" },
 };
 
 static int run(const struct command *self, int argc, char **argv)

@@ -18,13 +18,13 @@ enum {
 };
 
 static const struct option_spec options[] = {
-    {"--state",   "STATE",  "only queued, running, succeeded, failed or cancelled ones"},
-    { "--tag",    "TEXT",   "only those with this tag"                                 },
-    { "--limit",  "COUNT",  "at most so many (default: 20)"                            },
-    { "--after",  "CURSOR", "go on where a list ended: `next` of its JSON"             },
-    { "--cancel", NULL,     "cancel the jobs named"                                    },
-    { "--retry",  NULL,     "run the failed or cancelled jobs named again"             },
-    { "--delete", NULL,     "delete the jobs named, and their files"                   },
+    { "--state", "STATE", "only queued, running, succeeded, failed or cancelled ones" },
+    { "--tag", "TEXT", "only those with this tag" },
+    { "--limit", "COUNT", "at most so many (default: 20)" },
+    { "--after", "CURSOR", "go on where a list ended: `next` of its JSON" },
+    { "--cancel", NULL, "cancel the jobs named" },
+    { "--retry", NULL, "run the failed or cancelled jobs named again" },
+    { "--delete", NULL, "delete the jobs named, and their files" },
 };
 
 /* Of the options up to --after. */
@@ -35,11 +35,9 @@ struct action {
 };
 
 /* Of the options from --cancel on. */
-static const struct action actions[] = {
-    {"POST",    "/cancel"},
-    { "POST",   "/retry" },
-    { "DELETE", ""       }
-};
+static const struct action actions[] = { { "POST", "/cancel" },
+                                         { "POST", "/retry" },
+                                         { "DELETE", "" } };
 
 struct wishes {
     const char **ids;

@@ -14,7 +14,7 @@
 #define PASSWORD_MAX 2048
 
 static const struct option_spec options[] = {
-    {"--password-stdin", NULL, "read the password from standard input"},
+    { "--password-stdin", NULL, "read the password from standard input" },
 };
 
 /* For the handler: the terminal with its echo. */

@@ -16,10 +16,10 @@
 enum { OPTION_DATA, OPTION_PORT, OPTION_BIND };
 
 static const struct option_spec options[] = {
-    {"--data",  "FOLDER",  "where everything is kept (default: ~/.local/share/unreel)"            },
-    { "--port", "PORT",    "port of the API (default: UNREEL_PORT, else 8080); 0 picks a free one"},
+    { "--data", "FOLDER", "where everything is kept (default: ~/.local/share/unreel)" },
+    { "--port", "PORT", "port of the API (default: UNREEL_PORT, else 8080); 0 picks a free one" },
     { "--bind", "ADDRESS",
-     "address to listen on (default: UNREEL_BIND, else 127.0.0.1); 0.0.0.0 for all"               },
+      "address to listen on (default: UNREEL_BIND, else 127.0.0.1); 0.0.0.0 for all" },
 };
 
 static const int64_t ready_within_ms = 30000;

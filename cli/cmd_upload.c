@@ -25,15 +25,15 @@ enum {
 };
 
 static const struct option_spec options[] = {
-    {"--wait",         NULL,   "wait until the MP3 is there"                        },
-    { "--output",      "FILE", "wait, and download the MP3 to FILE (one video only)"},
-    { "--tag",         "TEXT", "your own label for the job"                         },
-    { "--webhook-url", "URL",  "is called when the job has ended"                   },
-    { "--mode",        "MODE", "cbr, vbr or abr"                                    },
-    { "--bitrate",     "KBPS", "bitrate of cbr and abr"                             },
-    { "--quality",     "0-9",  "quality of vbr, 0 is best"                          },
-    { "--sample-rate", "HZ",   "sample rate"                                        },
-    { "--channels",    "1|2",  "channels"                                           },
+    { "--wait", NULL, "wait until the MP3 is there" },
+    { "--output", "FILE", "wait, and download the MP3 to FILE (one video only)" },
+    { "--tag", "TEXT", "your own label for the job" },
+    { "--webhook-url", "URL", "is called when the job has ended" },
+    { "--mode", "MODE", "cbr, vbr or abr" },
+    { "--bitrate", "KBPS", "bitrate of cbr and abr" },
+    { "--quality", "0-9", "quality of vbr, 0 is best" },
+    { "--sample-rate", "HZ", "sample rate" },
+    { "--channels", "1|2", "channels" },
 };
 /* What each is called in the query; NULL: not sent. */
 static const char *const query_names[] = { NULL,          NULL,          "tag",

@@ -98,9 +98,9 @@ static int run(const struct command *self, int argc, char **argv)
 }
 
 static const struct option_spec options[] = {
-    {"--data",            "FOLDER", "the accounts of `unreel serve --data FOLDER`"              },
-    { "--admin",          NULL,     "with add: make an administrator"                           },
-    { "--password-stdin", NULL,     "with add and password: read the password; else one is made"},
+    { "--data", "FOLDER", "the accounts of `unreel serve --data FOLDER`" },
+    { "--admin", NULL, "with add: make an administrator" },
+    { "--password-stdin", NULL, "with add and password: read the password; else one is made" },
 };
 
 const struct command command_user = {

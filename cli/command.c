@@ -14,8 +14,8 @@
 #define ERROR_MAX 1024
 
 static const struct option_spec shared_options[] = {
-    {"--json",  NULL, "print JSON for programs, an object per line; errors stay text"},
-    { "--help", NULL, "print this help"                                              },
+    { "--json", NULL, "print JSON for programs, an object per line; errors stay text" },
+    { "--help", NULL, "print this help" },
 };
 
 void say_error(const char *fmt, ...)

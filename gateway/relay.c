@@ -86,12 +86,12 @@ static int64_t scan(struct relay *relay, struct job *found)
 {
     struct gateway *g = relay->gateway;
     const struct jobs_due_query queries[] = {
-        {.kind = JOBS_DUE_LOST,        .limit = SCAN_MAX            },
+        { .kind = JOBS_DUE_LOST, .limit = SCAN_MAX },
         { .kind = JOBS_DUE_PUBLISH,
-         .grace_ms = publish_grace_ms,
-         .republish_after_ms = g->settings->republish_after_s * 1000,
-         .limit = SCAN_MAX },
-        {                                             .kind = JOBS_DUE_ANNOUNCE,   .grace_ms = announce_grace_ms, .limit = SCAN_MAX },
+          .grace_ms = publish_grace_ms,
+          .republish_after_ms = g->settings->republish_after_s * 1000,
+          .limit = SCAN_MAX },
+        { .kind = JOBS_DUE_ANNOUNCE, .grace_ms = announce_grace_ms, .limit = SCAN_MAX },
     };
     int64_t next_ms = clock_wall_ms() + scan_every_ms;
     for (size_t q = 0; q < ARRAY_LEN(queries); q++) {

@@ -29,12 +29,9 @@ enum err accounts_list_keys(struct accounts *a, struct signing_key ret_keys[ACCO
     struct key_reader reader = { .list = ret_keys };
     struct signing_key *row = &reader.row;
     const struct accounts_column columns[] = {
-        {NULL,      0,                &row->generation     },
-        { row->kid, sizeof(row->kid), NULL                 },
-        { row->pem, sizeof(row->pem), NULL                 },
-        { NULL,     0,                &row->created_at_ms  },
-        { NULL,     0,                &row->activates_at_ms},
-        { NULL,     0,                &row->retires_at_ms  },
+        { NULL, 0, &row->generation },        { row->kid, sizeof(row->kid), NULL },
+        { row->pem, sizeof(row->pem), NULL }, { NULL, 0, &row->created_at_ms },
+        { NULL, 0, &row->activates_at_ms },   { NULL, 0, &row->retires_at_ms },
     };
     const struct accounts_value limit = { NULL, ACCOUNTS_KEYS_MAX };
     const struct accounts_query query = {
@@ -59,15 +56,15 @@ enum err accounts_add_key(struct accounts *a, const struct signing_key *key,
                           int64_t previous_retires_at_ms, struct error *e)
 {
     const struct accounts_value retire[] = {
-        {NULL,  previous_retires_at_ms},
-        { NULL, key->generation - 1   },
+        { NULL, previous_retires_at_ms },
+        { NULL, key->generation - 1 },
     };
     const struct accounts_value insert[] = {
-        {NULL,      key->generation     },
-        { key->kid, 0                   },
-        { key->pem, 0                   },
-        { NULL,     key->created_at_ms  },
-        { NULL,     key->activates_at_ms},
+        { NULL, key->generation },
+        { key->kid, 0 },
+        { key->pem, 0 },
+        { NULL, key->created_at_ms },
+        { NULL, key->activates_at_ms },
     };
     struct accounts_query queries[2] = { 0 };
     queries[0].sql = "UPDATE signing_keys SET retires_at = ? WHERE generation = ?";

@@ -16,10 +16,10 @@ enum err accounts_get_throttle(struct accounts *a, const char *subject,
 {
     struct throttle_state state = { 0 };
     const struct accounts_column columns[] = {
-        {NULL,  0, &state.version             },
-        { NULL, 0, &state.failures            },
-        { NULL, 0, &state.window_started_at_ms},
-        { NULL, 0, &state.locked_until_ms     },
+        { NULL, 0, &state.version },
+        { NULL, 0, &state.failures },
+        { NULL, 0, &state.window_started_at_ms },
+        { NULL, 0, &state.locked_until_ms },
     };
     const struct accounts_value param = { subject, 0 };
     const struct accounts_query query = {
@@ -42,11 +42,11 @@ static enum err insert_state(struct accounts *a, const char *subject,
                              const struct throttle_state *state, struct error *e)
 {
     const struct accounts_value params[] = {
-        {subject, 0                          },
-        { NULL,   state->failures            },
-        { NULL,   state->window_started_at_ms},
-        { NULL,   state->locked_until_ms     },
-        { NULL,   clock_wall_ms()            },
+        { subject, 0 },
+        { NULL, state->failures },
+        { NULL, state->window_started_at_ms },
+        { NULL, state->locked_until_ms },
+        { NULL, clock_wall_ms() },
     };
     const struct accounts_query query = {
         .sql = "INSERT INTO login_throttle (subject, version, failures, window_started_at, "
@@ -65,12 +65,12 @@ enum err accounts_put_throttle(struct accounts *a, const char *subject,
         return insert_state(a, subject, state, e);
     }
     const struct accounts_value params[] = {
-        {NULL,     state->failures            },
-        { NULL,    state->window_started_at_ms},
-        { NULL,    state->locked_until_ms     },
-        { NULL,    clock_wall_ms()            },
-        { subject, 0                          },
-        { NULL,    state->version             },
+        { NULL, state->failures },
+        { NULL, state->window_started_at_ms },
+        { NULL, state->locked_until_ms },
+        { NULL, clock_wall_ms() },
+        { subject, 0 },
+        { NULL, state->version },
     };
     const struct accounts_query query = {
         .sql = "UPDATE login_throttle SET version = version + 1, failures = ?, "

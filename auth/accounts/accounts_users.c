@@ -113,13 +113,13 @@ enum err accounts_add(struct accounts *a, const char *email, const char *passwor
     char key[ACCOUNT_EMAIL_SIZE];
     (void)email_to_key(key, account.email);
     const struct accounts_value params[] = {
-        {account.id,             0                    },
-        { account.email,         0                    },
-        { key,                   0                    },
-        { account.password_hash, 0                    },
-        { NULL,                  is_admin ? 1 : 0     },
-        { NULL,                  account.created_at_ms},
-        { NULL,                  account.updated_at_ms},
+        { account.id, 0 },
+        { account.email, 0 },
+        { key, 0 },
+        { account.password_hash, 0 },
+        { NULL, is_admin ? 1 : 0 },
+        { NULL, account.created_at_ms },
+        { NULL, account.updated_at_ms },
     };
     const struct accounts_query query = {
         .sql = "INSERT INTO users (id, email, email_key, password_hash, is_admin, is_disabled, "
@@ -167,13 +167,13 @@ static enum err read_accounts(struct accounts *a, const char *sql,
     struct account_reader reader = { .list = ret_accounts, .max = max };
     struct account *row = &reader.row;
     const struct accounts_column columns[] = {
-        {row->id,             sizeof(row->id),            NULL               },
-        { row->email,         sizeof(row->email),         NULL               },
-        { row->password_hash, sizeof(row->password_hash), NULL               },
-        { NULL,               0,                          &reader.is_admin   },
-        { NULL,               0,                          &reader.is_disabled},
-        { NULL,               0,                          &row->created_at_ms},
-        { NULL,               0,                          &row->updated_at_ms},
+        { row->id, sizeof(row->id), NULL },
+        { row->email, sizeof(row->email), NULL },
+        { row->password_hash, sizeof(row->password_hash), NULL },
+        { NULL, 0, &reader.is_admin },
+        { NULL, 0, &reader.is_disabled },
+        { NULL, 0, &row->created_at_ms },
+        { NULL, 0, &row->updated_at_ms },
     };
     const struct accounts_query query = {
         .sql = sql,
@@ -232,12 +232,12 @@ enum err accounts_update(struct accounts *a, const struct account *account, stru
     const int64_t updated_at_ms = now_ms > account->updated_at_ms ? now_ms
                                                                   : account->updated_at_ms + 1;
     const struct accounts_value params[] = {
-        {account->password_hash, 0                           },
-        { NULL,                  account->is_admin ? 1 : 0   },
-        { NULL,                  account->is_disabled ? 1 : 0},
-        { NULL,                  updated_at_ms               },
-        { account->id,           0                           },
-        { NULL,                  account->updated_at_ms      },
+        { account->password_hash, 0 },
+        { NULL, account->is_admin ? 1 : 0 },
+        { NULL, account->is_disabled ? 1 : 0 },
+        { NULL, updated_at_ms },
+        { account->id, 0 },
+        { NULL, account->updated_at_ms },
     };
     const struct accounts_query query = {
         .sql = "UPDATE users SET password_hash = ?, is_admin = ?, is_disabled = ?, updated_at = ? "
@@ -260,10 +260,7 @@ enum err accounts_list(struct accounts *a, const char *after, struct account *re
 {
     char key[ACCOUNT_EMAIL_SIZE];
     (void)email_to_key(key, after);
-    const struct accounts_value params[] = {
-        {key,   0           },
-        { NULL, (int64_t)max}
-    };
+    const struct accounts_value params[] = { { key, 0 }, { NULL, (int64_t)max } };
     return read_accounts(a, "SELECT " USER_COLUMNS "WHERE email_key > ? ORDER BY email_key LIMIT ?",
                          params, ARRAY_LEN(params), ret_accounts, max, ret_count, e);
 }

@@ -75,11 +75,9 @@ static enum err probe(struct demux *d, const AVInputFormat **ret_format, struct 
 static int set_options(AVDictionary **options)
 {
     static const char *const pairs[][2] = {
-        {"probesize",           PROBE_SIZE       },
-        { "analyzeduration",    ANALYZE_US       },
-        { "max_streams",        MAX_STREAMS      },
-        { "max_probe_packets",  MAX_PROBE_PACKETS},
-        { "protocol_whitelist", ""               },
+        { "probesize", PROBE_SIZE },    { "analyzeduration", ANALYZE_US },
+        { "max_streams", MAX_STREAMS }, { "max_probe_packets", MAX_PROBE_PACKETS },
+        { "protocol_whitelist", "" },
     };
     for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
         int error = av_dict_set(options, pairs[i][0], pairs[i][1], 0);

@@ -80,13 +80,8 @@ static const struct {
     const char *name;
     int error;
 } refused[] = {
-    {"openat",    EACCES},
-    { "open",     EACCES},
-    { "access",   EACCES},
-    { "readlink", EACCES},
-    { "ioctl",    EPERM },
-    { "sysinfo",  EPERM },
-    { "fcntl",    EPERM },
+    { "openat", EACCES }, { "open", EACCES },   { "access", EACCES }, { "readlink", EACCES },
+    { "ioctl", EPERM },   { "sysinfo", EPERM }, { "fcntl", EPERM },
 };
 
 int sandbox_landlock_abi(void)
@@ -130,12 +125,12 @@ static enum err set_limits(const struct sandbox_limits *limits, struct error *e)
         __rlimit_resource_t resource;
         bool breaks_sanitizer;
     } rows[] = {
-        {limits->memory_bytes, RLIMIT_AS,     true },
-        { limits->cpu_s,       RLIMIT_CPU,    false},
-        { limits->file_bytes,  RLIMIT_FSIZE,  false},
-        { 3,                   RLIMIT_NOFILE, false},
-        { 0,                   RLIMIT_NPROC,  false},
-        { 0,                   RLIMIT_CORE,   false},
+        { limits->memory_bytes, RLIMIT_AS, true },
+        { limits->cpu_s, RLIMIT_CPU, false },
+        { limits->file_bytes, RLIMIT_FSIZE, false },
+        { 3, RLIMIT_NOFILE, false },
+        { 0, RLIMIT_NPROC, false },
+        { 0, RLIMIT_CORE, false },
     };
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {

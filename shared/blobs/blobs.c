@@ -19,9 +19,9 @@ static const struct {
     const char *scheme;
     const struct blobs_ops *ops;
 } engines[] = {
-    {"file",         &blobs_file_ops  },
-    { "mongodb",     &blobs_gridfs_ops},
-    { "mongodb+srv", &blobs_gridfs_ops},
+    { "file", &blobs_file_ops },
+    { "mongodb", &blobs_gridfs_ops },
+    { "mongodb+srv", &blobs_gridfs_ops },
 };
 
 /* A bucket names a folder and a database. */

@@ -11,18 +11,18 @@ static const struct {
     const char *name;
     const char *text;
 } errors[ERR_MAX] = {
-    [OK] = {"ok",         "no error"                      },
-    [ERR_INVALID] = { "invalid",   "the input is not valid"        },
-    [ERR_NOT_FOUND] = { "not_found", "there is no such thing"        },
-    [ERR_EXISTS] = { "exists",    "it is there already"           },
-    [ERR_DENIED] = { "denied",    "the caller may not do this"    },
-    [ERR_TOO_BIG] = { "too_big",   "a limit is exceeded"           },
-    [ERR_CONFLICT] = { "conflict",  "somebody else changed it first"},
-    [ERR_BUSY] = { "busy",      "a dependency does not answer"  },
-    [ERR_TIMEOUT] = { "timeout",   "nothing happened in time"      },
-    [ERR_CORRUPT] = { "corrupt",   "the data is broken"            },
-    [ERR_CANCELLED] = { "cancelled", "it was asked to stop"          },
-    [ERR_FAULT] = { "fault",     "an internal failure"           },
+    [OK] = { "ok", "no error" },
+    [ERR_INVALID] = { "invalid", "the input is not valid" },
+    [ERR_NOT_FOUND] = { "not_found", "there is no such thing" },
+    [ERR_EXISTS] = { "exists", "it is there already" },
+    [ERR_DENIED] = { "denied", "the caller may not do this" },
+    [ERR_TOO_BIG] = { "too_big", "a limit is exceeded" },
+    [ERR_CONFLICT] = { "conflict", "somebody else changed it first" },
+    [ERR_BUSY] = { "busy", "a dependency does not answer" },
+    [ERR_TIMEOUT] = { "timeout", "nothing happened in time" },
+    [ERR_CORRUPT] = { "corrupt", "the data is broken" },
+    [ERR_CANCELLED] = { "cancelled", "it was asked to stop" },
+    [ERR_FAULT] = { "fault", "an internal failure" },
 };
 
 static bool is_member(enum err code)

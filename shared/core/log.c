@@ -40,10 +40,10 @@ static const struct {
     const char *short_name;
     const char *colour;
 } levels[] = {
-    [LOG_LEVEL_DEBUG] = {"debug",  "DEBUG", "\033[2m" },
-    [LOG_LEVEL_INFO] = { "info",  "INFO ", "\033[32m"},
-    [LOG_LEVEL_WARN] = { "warn",  "WARN ", "\033[33m"},
-    [LOG_LEVEL_ERROR] = { "error", "ERROR", "\033[31m"},
+    [LOG_LEVEL_DEBUG] = { "debug", "DEBUG", "\033[2m" },
+    [LOG_LEVEL_INFO] = { "info", "INFO ", "\033[32m" },
+    [LOG_LEVEL_WARN] = { "warn", "WARN ", "\033[33m" },
+    [LOG_LEVEL_ERROR] = { "error", "ERROR", "\033[31m" },
 };
 
 static bool is_set(const char *name)

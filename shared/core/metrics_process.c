@@ -120,12 +120,12 @@ enum err metrics_render_process(struct buf *out)
         const char *help;
         double value;
     } rows[] = {
-        {"process_resident_memory_bytes", "gauge",   "Memory in use.",             (double)resident_bytes()         },
-        { "process_cpu_seconds_total",    "counter", "Processor time used.",       cpu_s()                          },
-        { "process_open_fds",             "gauge",   "Open descriptors.",          (double)open_descriptors()       },
-        { "process_max_fds",              "gauge",   "Limit of open descriptors.", (double)descriptor_limit()       },
-        { "process_threads",              "gauge",   "Threads.",                   (double)stat_number(stat,          STAT_THREADS) },
-        { "process_start_time_seconds",                              "gauge",           "Unix time of the start.",   start_time_s(stat)},
+        { "process_resident_memory_bytes", "gauge", "Memory in use.", (double)resident_bytes() },
+        { "process_cpu_seconds_total", "counter", "Processor time used.", cpu_s() },
+        { "process_open_fds", "gauge", "Open descriptors.", (double)open_descriptors() },
+        { "process_max_fds", "gauge", "Limit of open descriptors.", (double)descriptor_limit() },
+        { "process_threads", "gauge", "Threads.", (double)stat_number(stat, STAT_THREADS) },
+        { "process_start_time_seconds", "gauge", "Unix time of the start.", start_time_s(stat) },
     };
     enum err err = buf_append_text(
         out, "# HELP unreel_build_info The version that runs.\n# TYPE unreel_build_info gauge\n"

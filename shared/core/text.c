@@ -40,11 +40,11 @@ enum err text_to_size(const char *text, int64_t min, int64_t max, int64_t *ret_b
         const char *suffix;
         int64_t factor;
     } units[] = {
-        {"",     1               },
-        { "KiB", INT64_C(1) << 10},
-        { "MiB", INT64_C(1) << 20},
-        { "GiB", INT64_C(1) << 30},
-        { "TiB", INT64_C(1) << 40},
+        { "", 1 },
+        { "KiB", INT64_C(1) << 10 },
+        { "MiB", INT64_C(1) << 20 },
+        { "GiB", INT64_C(1) << 30 },
+        { "TiB", INT64_C(1) << 40 },
     };
 
     char digits[24];

@@ -26,14 +26,14 @@ static const struct {
     const char *key;
     const char *value;
 } default_options[] = {
-    {"serverSelectionTimeoutMS", "5000"    },
-    { "connectTimeoutMS",        "5000"    },
-    { "socketTimeoutMS",         "30000"   },
-    { "waitQueueTimeoutMS",      "5000"    },
-    { "w",                       "majority"},
-    { "journal",                 "true"    },
-    { "wtimeoutMS",              "30000"   },
-    { "appname",                 "unreel"  },
+    { "serverSelectionTimeoutMS", "5000" },
+    { "connectTimeoutMS", "5000" },
+    { "socketTimeoutMS", "30000" },
+    { "waitQueueTimeoutMS", "5000" },
+    { "w", "majority" },
+    { "journal", "true" },
+    { "wtimeoutMS", "30000" },
+    { "appname", "unreel" },
 };
 
 static pthread_once_t init_once = PTHREAD_ONCE_INIT;

@@ -174,9 +174,9 @@ static void wait_for_events(struct run *r)
     (void)session_unsent(&r->session, &unsent);
     short control = (short)(unsent > 0 && !r->told_end ? POLLIN | POLLOUT : POLLIN);
     struct pollfd fds[] = {
-        {.fd = r->child.control, .events = control},
+        { .fd = r->child.control, .events = control },
         { .fd = r->child.output, .events = POLLIN },
-        { .fd = r->child.log,    .events = POLLIN },
+        { .fd = r->child.log, .events = POLLIN },
         { .fd = r->child.pid_fd, .events = POLLIN },
     };
     int ready = poll(fds, 4, session_can_serve(&r->session) ? 0 : TICK_MS);

@@ -154,10 +154,7 @@ enum err spawn_engine(const char *program, const char *argument, struct spawned 
     if (program == NULL) {
         program = find_sibling(sibling) ? sibling : ENGINE_NAME;
     }
-    struct ends ends = {
-        {-1,  -1, -1},
-        { -1, -1, -1}
-    };
+    struct ends ends = { { -1, -1, -1 }, { -1, -1, -1 } };
     if (!open_ends(&ends)) {
         int saved = errno;
         close_ends(&ends);

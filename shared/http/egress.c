@@ -18,21 +18,21 @@ struct block4 {
 
 /* IANA's special-purpose registry: what is not globally reachable. */
 static const struct block4 blocks4[] = {
-    {0x00000000,  8 }, /* this network */
-    { 0x0a000000, 8 }, /* private */
-    { 0x64400000, 10}, /* carrier-grade NAT */
-    { 0x7f000000, 8 }, /* loopback */
-    { 0xa9fe0000, 16}, /* link-local, cloud metadata */
-    { 0xac100000, 12}, /* private */
-    { 0xc0000000, 24}, /* protocol assignments */
-    { 0xc0000200, 24}, /* documentation */
-    { 0xc0586300, 24}, /* 6to4 relays */
-    { 0xc0a80000, 16}, /* private */
-    { 0xc6120000, 15}, /* benchmarks */
-    { 0xc6336400, 24}, /* documentation */
-    { 0xcb007100, 24}, /* documentation */
-    { 0xe0000000, 4 }, /* multicast */
-    { 0xf0000000, 4 }, /* reserved, broadcast */
+    { 0x00000000, 8 },  /* this network */
+    { 0x0a000000, 8 },  /* private */
+    { 0x64400000, 10 }, /* carrier-grade NAT */
+    { 0x7f000000, 8 },  /* loopback */
+    { 0xa9fe0000, 16 }, /* link-local, cloud metadata */
+    { 0xac100000, 12 }, /* private */
+    { 0xc0000000, 24 }, /* protocol assignments */
+    { 0xc0000200, 24 }, /* documentation */
+    { 0xc0586300, 24 }, /* 6to4 relays */
+    { 0xc0a80000, 16 }, /* private */
+    { 0xc6120000, 15 }, /* benchmarks */
+    { 0xc6336400, 24 }, /* documentation */
+    { 0xcb007100, 24 }, /* documentation */
+    { 0xe0000000, 4 },  /* multicast */
+    { 0xf0000000, 4 },  /* reserved, broadcast */
 };
 
 struct block6 {
@@ -41,17 +41,17 @@ struct block6 {
 };
 
 static const struct block6 blocks6[] = {
-    {{ 0 },                                   96}, /* ::, ::1, IPv4-compatible */
-    { { 0x00, 0x64, 0xff, 0x9b, 0x00, 0x01 }, 48}, /* local NAT64 */
-    { { 0x01, 0x00 },                         64}, /* discard */
-    { { 0x20, 0x01, 0x00 },                   23}, /* Teredo, ORCHID and others */
-    { { 0x20, 0x01, 0x0d, 0xb8 },             32}, /* documentation */
-    { { 0x3f, 0xff },                         20}, /* documentation */
-    { { 0x5f, 0x00 },                         16}, /* segment routing */
-    { { 0xfc },                               7 }, /* unique local */
-    { { 0xfe, 0x80 },                         10}, /* link-local */
-    { { 0xfe, 0xc0 },                         10}, /* site-local */
-    { { 0xff },                               8 }, /* multicast */
+    { { 0 }, 96 },                                  /* ::, ::1, IPv4-compatible */
+    { { 0x00, 0x64, 0xff, 0x9b, 0x00, 0x01 }, 48 }, /* local NAT64 */
+    { { 0x01, 0x00 }, 64 },                         /* discard */
+    { { 0x20, 0x01, 0x00 }, 23 },                   /* Teredo, ORCHID and others */
+    { { 0x20, 0x01, 0x0d, 0xb8 }, 32 },             /* documentation */
+    { { 0x3f, 0xff }, 20 },                         /* documentation */
+    { { 0x5f, 0x00 }, 16 },                         /* segment routing */
+    { { 0xfc }, 7 },                                /* unique local */
+    { { 0xfe, 0x80 }, 10 },                         /* link-local */
+    { { 0xfe, 0xc0 }, 10 },                         /* site-local */
+    { { 0xff }, 8 },                                /* multicast */
 };
 
 static bool is_private4(uint32_t address)

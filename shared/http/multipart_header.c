@@ -167,11 +167,7 @@ static void decode_form_escapes(char *text)
     static const struct {
         const char *escape;
         char c;
-    } escapes[] = {
-        {"%22",  '"' },
-        { "%0D", '\r'},
-        { "%0A", '\n'}
-    };
+    } escapes[] = { { "%22", '"' }, { "%0D", '\r' }, { "%0A", '\n' } };
 
     char *dst = text;
     while (*text != '\0') {

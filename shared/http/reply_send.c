@@ -21,10 +21,10 @@ static const struct {
     const char *name;
     const char *value;
 } default_headers[] = {
-    {"X-Content-Type-Options",   "nosniff"                                   },
-    { "Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"},
-    { "Referrer-Policy",         "no-referrer"                               },
-    { "Cache-Control",           "no-store"                                  },
+    { "X-Content-Type-Options", "nosniff" },
+    { "Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'" },
+    { "Referrer-Policy", "no-referrer" },
+    { "Cache-Control", "no-store" },
 };
 
 static bool has_header(const struct reply *reply, const char *name)

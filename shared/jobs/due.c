@@ -100,10 +100,8 @@ static size_t split(const struct jobs_due_query *query, int64_t now_ms,
         break;
     case JOBS_DUE_NOTICE:
         ret_parts[count++] = (struct part){ { .reason = DUE_NONE }, 0 };
-        ret_parts[count++] = (struct part){
-            {.reason = DUE_NONE, .notice_is_first = true},
-            query->grace_ms
-        };
+        ret_parts[count++] = (struct part){ { .reason = DUE_NONE, .notice_is_first = true },
+                                            query->grace_ms };
         break;
     }
     for (size_t i = 0; i < count; i++) {

@@ -27,25 +27,29 @@ static const struct rate_family {
     const char *kbps_text;
     int min_kbps, max_kbps;
 } families[] = {
-    {{ 32000, 44100, 48000 },
-     mpeg1_kbps,                            "32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256 or 320",
-     32,                                                                                                          320},
+    { { 32000, 44100, 48000 },
+      mpeg1_kbps,
+      "32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256 or 320",
+      32,
+      320 },
     { { 16000, 22050, 24000 },
-     mpeg2_kbps,                            "8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144 or 160",
-     8,                                                                                                           160},
-    { { 8000, 11025, 12000 },  mpeg25_kbps, "8, 16, 24, 32, 40, 48, 56 or 64",                                 8, 64 },
+      mpeg2_kbps,
+      "8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144 or 160",
+      8,
+      160 },
+    { { 8000, 11025, 12000 }, mpeg25_kbps, "8, 16, 24, 32, 40, 48, 56 or 64", 8, 64 },
 };
 
 enum option { MODE, BITRATE, QUALITY, SAMPLE_RATE, CHANNELS, OPTION_COUNT };
 
 static const struct job_option_info table[OPTION_COUNT] = {
-    [MODE] = {"mode",         "constant, variable or average bitrate",               "cbr|vbr|abr", "cbr"},
-    [BITRATE] = { "bitrate",     "kbit/s, for cbr (one of MPEG's steps) and abr",       "8..320",      "192"},
-    [QUALITY] = { "quality",     "for vbr: 0 is the best, 9 the smallest",              "0..9",        "2"  },
+    [MODE] = { "mode", "constant, variable or average bitrate", "cbr|vbr|abr", "cbr" },
+    [BITRATE] = { "bitrate", "kbit/s, for cbr (one of MPEG's steps) and abr", "8..320", "192" },
+    [QUALITY] = { "quality", "for vbr: 0 is the best, 9 the smallest", "0..9", "2" },
     [SAMPLE_RATE] = { "sample_rate", "Hz; 0 is the source's, or the nearest that MP3 has",
-              "0|8000|11025|12000|16000|22050|24000|32000|44100|48000",                             "0"  },
-    [CHANNELS] = { "channels",    "1 is mono, 2 stereo; 0 is the source's, two at most", "0|1|2",
-              "0"                                                                                        },
+                      "0|8000|11025|12000|16000|22050|24000|32000|44100|48000", "0" },
+    [CHANNELS] = { "channels", "1 is mono, 2 stereo; 0 is the source's, two at most", "0|1|2",
+                   "0" },
 };
 
 void job_options_default(struct job_options *o)

@@ -112,10 +112,8 @@ static void drain(const struct queue_wake *w)
 
 void queue_wake_wait(struct queue_wake *w, int64_t timeout_ms)
 {
-    struct pollfd fds[] = {
-        {.fd = w->inotify_fd,    .events = POLLIN},
-        { .fd = w->interrupt_fd, .events = POLLIN}
-    };
+    struct pollfd fds[] = { { .fd = w->inotify_fd, .events = POLLIN },
+                            { .fd = w->interrupt_fd, .events = POLLIN } };
     int timeout = timeout_ms > INT_MAX ? INT_MAX : (int)timeout_ms;
 
     if (poll(fds, ARRAY_LEN(fds), timeout) > 0 && fds[0].revents != 0) {

@@ -129,10 +129,8 @@ static void connect_consumer(struct rabbit_consumer *c)
 /* Sleeps until the socket or a caller has something, for service_ms at most. */
 static void wait_for_work(struct rabbit_consumer *c, int64_t timeout_ms)
 {
-    struct pollfd fds[] = {
-        {.fd = c->wake_fd, .events = POLLIN},
-        { .fd = -1,        .events = POLLIN}
-    };
+    struct pollfd fds[] = { { .fd = c->wake_fd, .events = POLLIN },
+                            { .fd = -1, .events = POLLIN } };
     uint64_t count;
 
     if (c->conn != NULL) {

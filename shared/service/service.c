@@ -25,7 +25,7 @@
 /* A terminal's Ctrl-C reaches the service and its supervisor, who sends another signal: signals
  * this close together are one wish. */
 #define SAME_SIGNAL_MS 300
-#define CHECK_STOP_MS 5000
+#define CHECK_STOP_MS 8000
 
 struct service {
     const struct service_definition *definition;

@@ -31,6 +31,10 @@ http {{
 """
 
 
+def answers(url):
+    return subprocess.run(["curl", "-s", "-o", "/dev/null", url], check=False).returncode == 0
+
+
 class Nginx:
     def __init__(self, folder):
         self.folder, self.port = folder, free_port()
@@ -38,7 +42,7 @@ class Nginx:
         owner = "user root;\n" if os.geteuid() == 0 else ""
         (folder / "nginx.conf").write_text(NGINX.format(dir=folder, port=self.port, modules=owner))
         self.process = subprocess.Popen(["/usr/sbin/nginx", "-c", str(folder / "nginx.conf"), "-e", str(folder / "start.log")])
-        wait_until(lambda: subprocess.run(["curl", "-s", "-o", "/dev/null", self.url], check=False).returncode == 0)
+        wait_until(lambda: answers(self.url))
 
     @property
     def url(self):
@@ -157,13 +161,15 @@ def measure_job_get(stack, user):
                               "-b", f"127.0.0.1:{port}", "--chdir", str(Path(__file__).parent), "--log-level", "error",
                               "flask_app:app"],
                              env=dict(os.environ, AUTH_URL=stack.auth.url, JOBS_FILE=str(jobs_file)))
-    wait_until(lambda: subprocess.run(["curl", "-s", "-o", "/dev/null", f"http://127.0.0.1:{port}/"], check=False).returncode == 0)
     rates, ratios = [], []
-    for _ in range(ROUNDS):
-        rates.append(hammer(stack.gateway.port, request))
-        ratios.append(rates[-1] / hammer(port, request))
-    flask.terminate()
-    flask.wait()
+    try:
+        wait_until(lambda: answers(f"http://127.0.0.1:{port}/"))
+        for _ in range(ROUNDS):
+            rates.append(hammer(stack.gateway.port, request))
+            ratios.append(rates[-1] / hammer(port, request))
+    finally:
+        flask.terminate()
+        flask.wait()
     report("gateway.job_get.rate", rates, "1/s")
     report("gateway.job_get.vs_flask", ratios, "ratio")
 

@@ -29,15 +29,15 @@ static void check_sizes(void **state)
         int64_t size;
         size_t slice;
     } cases[] = {
-        {0,                    1      },
-        { 1,                   1      },
-        { CHUNK - 1,           4096   },
-        { CHUNK,               CHUNK  },
-        { CHUNK + 1,           100000 },
-        { 4 * CHUNK,           131072 },
-        { 4 * CHUNK + 1,       131072 },
+        { 0, 1 },
+        { 1, 1 },
+        { CHUNK - 1, 4096 },
+        { CHUNK, CHUNK },
+        { CHUNK + 1, 100000 },
+        { 4 * CHUNK, 131072 },
+        { 4 * CHUNK + 1, 131072 },
         { 3 * 1024 * 1024 + 7, 999983 },
-        { 5 * 1024 * 1024,     3000000},
+        { 5 * 1024 * 1024, 3000000 },
     };
 
     (void)state;
@@ -267,12 +267,12 @@ static void check_rewrite_head(void **state)
         size_t head;
         bool is_resumed;
     } cases[] = {
-        {400,              400,   false},
-        { 5000,            417,   false},
-        { 5000,            417,   true },
-        { CHUNK,           65536, false},
-        { 2 * CHUNK + 9,   1045,  true },
-        { 9 * CHUNK + 100, 1045,  false},
+        { 400, 400, false },
+        { 5000, 417, false },
+        { 5000, 417, true },
+        { CHUNK, 65536, false },
+        { 2 * CHUNK + 9, 1045, true },
+        { 9 * CHUNK + 100, 1045, false },
         { 9 * CHUNK + 100, 65536, true },
     };
 

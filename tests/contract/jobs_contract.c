@@ -190,15 +190,9 @@ static void test_keys_are_per_owner(void **state)
         const char *key;
         enum err expected;
     } rows[] = {
-        {"a@x",  "k",    OK        },
-        { "b@x", "k",    OK        },
-        { "a@x", "l",    OK        },
-        { "a@x", "k",    ERR_EXISTS},
-        { "b@x", "k",    ERR_EXISTS},
-        { "a@x", "",     OK        },
-        { "a@x", "",     OK        },
-        { "a@x", "K",    OK        },
-        { "a@x", "k\nk", OK        },
+        { "a@x", "k", OK },         { "b@x", "k", OK },         { "a@x", "l", OK },
+        { "a@x", "k", ERR_EXISTS }, { "b@x", "k", ERR_EXISTS }, { "a@x", "", OK },
+        { "a@x", "", OK },          { "a@x", "K", OK },         { "a@x", "k\nk", OK },
     };
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -365,11 +359,11 @@ static int run_engine(const char *name, const char *url)
         const struct CMUnitTest *cases;
         size_t count;
     } groups[] = {
-        {"basics",   basic_cases,  ARRAY_LEN(basic_cases)},
-        { "states",  state_cases,  state_case_count      },
-        { "due",     due_cases,    due_case_count        },
-        { "threads", thread_cases, thread_case_count     },
-        { "proxy",   proxy_cases,  proxy_case_count      },
+        { "basics", basic_cases, ARRAY_LEN(basic_cases) },
+        { "states", state_cases, state_case_count },
+        { "due", due_cases, due_case_count },
+        { "threads", thread_cases, thread_case_count },
+        { "proxy", proxy_cases, proxy_case_count },
     };
 
     int failed = 0;

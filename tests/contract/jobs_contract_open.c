@@ -16,11 +16,11 @@ static void test_open_refuses(void **state)
         const char *url;
         enum err expected;
     } rows[] = {
-        {"",                                    ERR_INVALID},
-        { "mysql://x",                          ERR_INVALID},
-        { "sqlite:",                            ERR_INVALID},
-        { "sqlite::memory:",                    ERR_INVALID},
-        { "sqlite:/nonexistent/folder/jobs.db", ERR_FAULT  },
+        { "", ERR_INVALID },
+        { "mysql://x", ERR_INVALID },
+        { "sqlite:", ERR_INVALID },
+        { "sqlite::memory:", ERR_INVALID },
+        { "sqlite:/nonexistent/folder/jobs.db", ERR_FAULT },
     };
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {

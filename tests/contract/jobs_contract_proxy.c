@@ -68,10 +68,7 @@ static void *serve(void *arg)
     bool is_open = connect(server, (struct sockaddr *)&at, sizeof(at)) == 0;
     bool is_hit = false;
     while (is_open) {
-        struct pollfd fds[2] = {
-            {client,  POLLIN, 0},
-            { server, POLLIN, 0}
-        };
+        struct pollfd fds[2] = { { client, POLLIN, 0 }, { server, POLLIN, 0 } };
         if (poll(fds, 2, -1) <= 0) {
             break;
         }

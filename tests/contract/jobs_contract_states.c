@@ -221,13 +221,7 @@ static void test_progress(void **state)
     static const struct {
         double percent;
         double expected;
-    } rows[] = {
-        {12.5,      12.5},
-        { -3,       0   },
-        { 200,      100 },
-        { NAN,      0   },
-        { INFINITY, 0   }
-    };
+    } rows[] = { { 12.5, 12.5 }, { -3, 0 }, { 200, 100 }, { NAN, 0 }, { INFINITY, 0 } };
     struct job j = new_running(1000);
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         int64_t seq = j.progress.seq;

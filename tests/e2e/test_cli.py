@@ -97,7 +97,7 @@ def test_jobs_list_show_cancel_retry_delete(client):
     assert len(page["jobs"]) == 1
     if page["next"]:
         assert client.json("jobs", "--limit", 1, "--after", page["next"])["jobs"][0]["id"] != page["jobs"][0]["id"]
-    long = client.json("upload", media.long_clip(18000))
+    long = client.json("upload", media.long_clip(3600))
     assert client.json("jobs", "--cancel", long["id"])["id"] == long["id"]
     assert "cancelled" in client.run_failing("watch", long["id"], code=5)
     again = client.json("jobs", "--retry", long["id"])
@@ -244,7 +244,7 @@ def test_convert_leaves_the_output_alone_when_it_fails(unreel, tmp_path):
 
 
 def test_convert_broken_off_leaves_nothing(unreel, tmp_path):
-    with subprocess.Popen([binary_folder() / "unreel", "convert", media.long_clip(36000), "out.mp3"], cwd=tmp_path,
+    with subprocess.Popen([binary_folder() / "unreel", "convert", media.long_clip(3600), "out.mp3"], cwd=tmp_path,
                           env=unreel.env) as process:
         wait_until(lambda: list(tmp_path.glob("out.mp3.*")), 20)
         process.send_signal(signal.SIGINT)

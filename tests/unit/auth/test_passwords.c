@@ -23,18 +23,18 @@ static void test_policy(void **state)
         const char *password;
         enum err expected;
     } rows[] = {
-        {"",                                  ERR_INVALID},
-        { "7 bytes",                          ERR_INVALID},
-        { "8 bytes!",                         OK         },
-        { "correct horse battery staple",     OK         },
-        { "\xc3\xa4\xc3\xb6\xc3\xbc\xc3\x9f", OK         }, /* 4 letters, 8 bytes */
-        { longest,                            OK         },
-        { too_long,                           ERR_INVALID},
-        { "password",                         ERR_INVALID},
-        { "PassWord1",                        ERR_INVALID},
-        { "1q2w3e4r",                         ERR_INVALID},
-        { "password1x",                       OK         },
-        { "Ann@Example.org",                  ERR_INVALID},
+        { "", ERR_INVALID },
+        { "7 bytes", ERR_INVALID },
+        { "8 bytes!", OK },
+        { "correct horse battery staple", OK },
+        { "\xc3\xa4\xc3\xb6\xc3\xbc\xc3\x9f", OK }, /* 4 letters, 8 bytes */
+        { longest, OK },
+        { too_long, ERR_INVALID },
+        { "password", ERR_INVALID },
+        { "PassWord1", ERR_INVALID },
+        { "1q2w3e4r", ERR_INVALID },
+        { "password1x", OK },
+        { "Ann@Example.org", ERR_INVALID },
     };
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {

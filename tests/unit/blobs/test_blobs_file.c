@@ -228,13 +228,13 @@ static void check_urls(void **state)
         const char *format;
         enum err err;
     } cases[] = {
-        {"file:%s/a",        OK         },
-        { "file://%s/b",     OK         },
-        { "file:%s/c%%20d",  OK         },
-        { "file:%s/%%zz",    ERR_INVALID},
-        { "file:",           ERR_INVALID},
-        { "file://host",     ERR_INVALID},
-        { "file:%s/no/such", ERR_FAULT  },
+        { "file:%s/a", OK },
+        { "file://%s/b", OK },
+        { "file:%s/c%%20d", OK },
+        { "file:%s/%%zz", ERR_INVALID },
+        { "file:", ERR_INVALID },
+        { "file://host", ERR_INVALID },
+        { "file:%s/no/such", ERR_FAULT },
     };
 
     (void)state;

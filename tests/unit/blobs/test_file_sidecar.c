@@ -53,14 +53,14 @@ static void check_hostile(void **state)
         const char *json;
         enum err err;
     } cases[] = {
-        {"",                                                    ERR_CORRUPT},
-        { "[]",                                                 ERR_CORRUPT},
-        { "{",                                                  ERR_CORRUPT},
-        { "{\"owner\":1",                                       ERR_CORRUPT},
-        { "{\"size_bytes\":-1}",                                ERR_CORRUPT},
-        { "{\"owner\":\"a\",\"owner\":\"b\"}",                  ERR_CORRUPT},
-        { "{}",                                                 OK         },
-        { "{\"owner\":1,\"size_bytes\":\"x\",\"sha256\":null}", OK         },
+        { "", ERR_CORRUPT },
+        { "[]", ERR_CORRUPT },
+        { "{", ERR_CORRUPT },
+        { "{\"owner\":1", ERR_CORRUPT },
+        { "{\"size_bytes\":-1}", ERR_CORRUPT },
+        { "{\"owner\":\"a\",\"owner\":\"b\"}", ERR_CORRUPT },
+        { "{}", OK },
+        { "{\"owner\":1,\"size_bytes\":\"x\",\"sha256\":null}", OK },
     };
 
     (void)state;

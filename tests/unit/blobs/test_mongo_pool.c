@@ -62,15 +62,15 @@ static void check_prefix(void **state)
         const char *url;
         const char *database;
     } cases[] = {
-        {"mongodb://h/",                                                   "videos"  },
-        { "mongodb://h/?prefix=",                                          "videos"  },
-        { "mongodb://h/?prefix=a_",                                        "a_videos"},
-        { "mongodb://h/?w=1&prefix=b-&tls=false",                          "b-videos"},
-        { "mongodb://h/?prefix=a.b",                                       NULL      },
-        { "mongodb://h/?prefix=a/b",                                       NULL      },
-        { "mongodb://h/?prefix=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", NULL      },
-        { "mongodb://",                                                    NULL      },
-        { "http://h/",                                                     NULL      },
+        { "mongodb://h/", "videos" },
+        { "mongodb://h/?prefix=", "videos" },
+        { "mongodb://h/?prefix=a_", "a_videos" },
+        { "mongodb://h/?w=1&prefix=b-&tls=false", "b-videos" },
+        { "mongodb://h/?prefix=a.b", NULL },
+        { "mongodb://h/?prefix=a/b", NULL },
+        { "mongodb://h/?prefix=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", NULL },
+        { "mongodb://", NULL },
+        { "http://h/", NULL },
     };
 
     (void)state;
@@ -123,15 +123,15 @@ static void check_error_codes(void **state)
         uint32_t code;
         enum err err;
     } cases[] = {
-        {MONGOC_ERROR_SERVER,            11000, ERR_EXISTS},
-        { MONGOC_ERROR_COLLECTION,       11000, ERR_EXISTS},
-        { MONGOC_ERROR_SERVER,           10107, ERR_BUSY  },
-        { MONGOC_ERROR_SERVER,           91,    ERR_BUSY  },
-        { MONGOC_ERROR_SERVER,           13,    ERR_FAULT },
-        { MONGOC_ERROR_STREAM,           4,     ERR_BUSY  },
-        { MONGOC_ERROR_SERVER_SELECTION, 13053, ERR_BUSY  },
-        { MONGOC_ERROR_WRITE_CONCERN,    64,    ERR_BUSY  },
-        { MONGOC_ERROR_BSON,             1,     ERR_FAULT },
+        { MONGOC_ERROR_SERVER, 11000, ERR_EXISTS },
+        { MONGOC_ERROR_COLLECTION, 11000, ERR_EXISTS },
+        { MONGOC_ERROR_SERVER, 10107, ERR_BUSY },
+        { MONGOC_ERROR_SERVER, 91, ERR_BUSY },
+        { MONGOC_ERROR_SERVER, 13, ERR_FAULT },
+        { MONGOC_ERROR_STREAM, 4, ERR_BUSY },
+        { MONGOC_ERROR_SERVER_SELECTION, 13053, ERR_BUSY },
+        { MONGOC_ERROR_WRITE_CONCERN, 64, ERR_BUSY },
+        { MONGOC_ERROR_BSON, 1, ERR_FAULT },
     };
 
     (void)state;

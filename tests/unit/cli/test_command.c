@@ -10,7 +10,7 @@
 #include "command.h"
 
 static const struct option_spec options[] = {
-    {"--wait",    NULL,   "a switch"},
+    { "--wait", NULL, "a switch" },
     { "--output", "FILE", "a value" },
 };
 static const struct command command = { .name = "test",

@@ -11,10 +11,10 @@
 static void test_query(void **state)
 {
     static const char *const cases[][2] = {
-        {"",                  ""                                },
-        { "aZ09-._~",         "aZ09-._~"                        },
-        { "a b/c&d=e?f#g+h%", "a%20b%2Fc%26d%3De%3Ff%23g%2Bh%25"},
-        { "\xc3\xa9\n\x7f",   "%C3%A9%0A%7F"                    },
+        { "", "" },
+        { "aZ09-._~", "aZ09-._~" },
+        { "a b/c&d=e?f#g+h%", "a%20b%2Fc%26d%3De%3Ff%23g%2Bh%25" },
+        { "\xc3\xa9\n\x7f", "%C3%A9%0A%7F" },
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -26,12 +26,13 @@ static void test_query(void **state)
 static void test_controls(void **state)
 {
     static const char *const cases[][2] = {
-        {"",                             ""                           },
-        { "plain \xc3\xa9 \xe2\x82\xac", "plain \xc3\xa9 \xe2\x82\xac"},
-        { "\x1b[31mred\r\n\t\x7f",       "?[31mred????"               },
+        { "", "" },
+        { "plain \xc3\xa9 \xe2\x82\xac", "plain \xc3\xa9 \xe2\x82\xac" },
+        { "\x1b[31mred\r\n\t\x7f", "?[31mred????" },
         { "c1 \xc2\x9b"
-          "2J",                 "c1 ?2J"                     },
-        { "\xff\xfe cut \xe2\x82",       "?? cut ??"                  },
+          "2J",
+          "c1 ?2J" },
+        { "\xff\xfe cut \xe2\x82", "?? cut ??" },
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

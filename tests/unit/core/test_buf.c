@@ -85,17 +85,18 @@ static void test_json(void **state)
         const char *text;
         const char *json;
     } cases[] = {
-        {"",                                     "\"\""                                    },
-        { "plain",                               "\"plain\""                               },
-        { "q\"b\\",                              "\"q\\\"b\\\\\""                          },
-        { "a\nb\tc\rd",                          "\"a\\nb\\tc\\rd\""                       },
-        { "\x01\x1f\x7f",                        "\"\\u0001\\u001f\\u007f\""               },
+        { "", "\"\"" },
+        { "plain", "\"plain\"" },
+        { "q\"b\\", "\"q\\\"b\\\\\"" },
+        { "a\nb\tc\rd", "\"a\\nb\\tc\\rd\"" },
+        { "\x01\x1f\x7f", "\"\\u0001\\u001f\\u007f\"" },
         { "gr\xc3\xbc\xc3\x9f \xf0\x9f\x8e\xb5", "\"gr\xc3\xbc\xc3\x9f \xf0\x9f\x8e\xb5\"" },
         { "a\xff"
-          "b",                          "\"a\xef\xbf\xbd"
-          "b\""                                                     },
-        { "\xc3",                                "\"\xef\xbf\xbd\""                        },
-        { "\xed\xa0\x80",                        "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\""},
+          "b",
+          "\"a\xef\xbf\xbd"
+          "b\"" },
+        { "\xc3", "\"\xef\xbf\xbd\"" },
+        { "\xed\xa0\x80", "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"" },
     };
 
     (void)state;

@@ -28,17 +28,17 @@ struct settings {
 
 static const struct config_key keys[] = {
     CONFIG_COMMON_KEYS("8081"),
-    {"UNREEL_TITLE",      CONFIG_TEXT,   offsetof(struct settings, title),      "",      "title of the page", 0, 0,
-              NULL                                                                                                                              },
-    { "UNREEL_PASSWORD",  CONFIG_SECRET, offsetof(struct settings, password),   "none",  "a secret",          0,
-              0,                                                                                                                            NULL},
-    { "UNREEL_STORE_URL", CONFIG_URL,    offsetof(struct settings, url),        NULL,    "where it is | was", 0,
-              0,                                                                                                                            NULL},
-    { "UNREEL_COUNT",     CONFIG_INT,    offsetof(struct settings, count),      "3",     "how many",          1, 10,               NULL},
-    { "UNREEL_SIZE",      CONFIG_SIZE,   offsetof(struct settings, size_bytes), "64KiB",
-              "a limit with a long text of help, so that it has to be wrapped when it is shown in columns",
-              1024,                                                                                                       INT64_C(1) << 40, NULL},
-    { "UNREEL_ON",        CONFIG_BOOL,   offsetof(struct settings, is_on),      "true",  "whether",           0, 0,                NULL},
+    { "UNREEL_TITLE", CONFIG_TEXT, offsetof(struct settings, title), "", "title of the page", 0, 0,
+      NULL },
+    { "UNREEL_PASSWORD", CONFIG_SECRET, offsetof(struct settings, password), "none", "a secret", 0,
+      0, NULL },
+    { "UNREEL_STORE_URL", CONFIG_URL, offsetof(struct settings, url), NULL, "where it is | was", 0,
+      0, NULL },
+    { "UNREEL_COUNT", CONFIG_INT, offsetof(struct settings, count), "3", "how many", 1, 10, NULL },
+    { "UNREEL_SIZE", CONFIG_SIZE, offsetof(struct settings, size_bytes), "64KiB",
+      "a limit with a long text of help, so that it has to be wrapped when it is shown in columns",
+      1024, INT64_C(1) << 40, NULL },
+    { "UNREEL_ON", CONFIG_BOOL, offsetof(struct settings, is_on), "true", "whether", 0, 0, NULL },
 };
 
 /* Each test starts with the required variable and nothing else of ours. */
@@ -119,27 +119,27 @@ static void test_refusals_name_the_variable(void **state)
         const char *value; /* NULL: unset */
         const char *text;  /* what the error says */
     } cases[] = {
-        {"UNREEL_STORE_URL",       NULL,             "UNREEL_STORE_URL is required: where it is | was"        },
-        { "UNREEL_STORE_URL",      "",               "UNREEL_STORE_URL must not be empty"                     },
-        { "UNREEL_COUNT",          "11",             "UNREEL_COUNT must be a number from 1 to 10, not \"11\"" },
-        { "UNREEL_COUNT",          "",               "UNREEL_COUNT must be a number from 1 to 10, not \"\""   },
-        { "UNREEL_COUNT",          "3x",             "UNREEL_COUNT must be a number from 1 to 10, not \"3x\"" },
-        { "UNREEL_SIZE",           "1KB",
-         "UNREEL_SIZE must be a size in bytes (or KiB, MiB, GiB) from 1024 to 1099511627776, not "
-          "\"1KB\""                                                                                           },
-        { "UNREEL_ON",             "yes",            "UNREEL_ON must be true or false, not \"yes\""           },
-        { "UNREEL_LOG_LEVEL",      "debu",
-         "UNREEL_LOG_LEVEL must be one of debug|info|warn|error, not \"debu\""                                },
-        { "UNREEL_TITEL",          "x",              "unknown variable UNREEL_TITEL"                          },
-        { "UNREEL_TITLE_FILE",     "x",              "unknown variable UNREEL_TITLE_FILE"                     },
-        { "UNREEL_TITL",           "x",              "unknown variable UNREEL_TITL"                           },
-        { "UNREEL_PASSWORD_FILES", "x",              "unknown variable UNREEL_PASSWORD_FILES"                 },
-        { "UNREEL_STORE_URL_FILE", "x",              "UNREEL_STORE_URL and UNREEL_STORE_URL_FILE are both set"},
-        { "UNREEL_PASSWORD_FILE",  "/nonexistent/x",
-         "UNREEL_PASSWORD_FILE: open /nonexistent/x: No such file or directory"                               },
-        { "UNREEL_PASSWORD_FILE",  "/",              "UNREEL_PASSWORD_FILE: read /: Is a directory"           },
-        { "UNREEL_PASSWORD_FILE",  "/dev/zero",
-         "UNREEL_PASSWORD_FILE: /dev/zero is larger than 64 KiB"                                              },
+        { "UNREEL_STORE_URL", NULL, "UNREEL_STORE_URL is required: where it is | was" },
+        { "UNREEL_STORE_URL", "", "UNREEL_STORE_URL must not be empty" },
+        { "UNREEL_COUNT", "11", "UNREEL_COUNT must be a number from 1 to 10, not \"11\"" },
+        { "UNREEL_COUNT", "", "UNREEL_COUNT must be a number from 1 to 10, not \"\"" },
+        { "UNREEL_COUNT", "3x", "UNREEL_COUNT must be a number from 1 to 10, not \"3x\"" },
+        { "UNREEL_SIZE", "1KB",
+          "UNREEL_SIZE must be a size in bytes (or KiB, MiB, GiB) from 1024 to 1099511627776, not "
+          "\"1KB\"" },
+        { "UNREEL_ON", "yes", "UNREEL_ON must be true or false, not \"yes\"" },
+        { "UNREEL_LOG_LEVEL", "debu",
+          "UNREEL_LOG_LEVEL must be one of debug|info|warn|error, not \"debu\"" },
+        { "UNREEL_TITEL", "x", "unknown variable UNREEL_TITEL" },
+        { "UNREEL_TITLE_FILE", "x", "unknown variable UNREEL_TITLE_FILE" },
+        { "UNREEL_TITL", "x", "unknown variable UNREEL_TITL" },
+        { "UNREEL_PASSWORD_FILES", "x", "unknown variable UNREEL_PASSWORD_FILES" },
+        { "UNREEL_STORE_URL_FILE", "x", "UNREEL_STORE_URL and UNREEL_STORE_URL_FILE are both set" },
+        { "UNREEL_PASSWORD_FILE", "/nonexistent/x",
+          "UNREEL_PASSWORD_FILE: open /nonexistent/x: No such file or directory" },
+        { "UNREEL_PASSWORD_FILE", "/", "UNREEL_PASSWORD_FILE: read /: Is a directory" },
+        { "UNREEL_PASSWORD_FILE", "/dev/zero",
+          "UNREEL_PASSWORD_FILE: /dev/zero is larger than 64 KiB" },
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -174,13 +174,10 @@ static void test_secret_files(void **state)
         size_t len;
         const char *value; /* NULL: refused */
     } cases[] = {
-        {"hunter2",       7,  "hunter2"   },
-        { "hunter2\n",    8,  "hunter2"   },
-        { "hunter2\r\n",  9,  "hunter2"   },
-        { "two\nlines\n", 10, "two\nlines"},
-        { "hunter2\n\n",  9,  "hunter2\n" },
-        { "",             0,  ""          },
-        { "nul\0byte",    8,  NULL        },
+        { "hunter2", 7, "hunter2" },       { "hunter2\n", 8, "hunter2" },
+        { "hunter2\r\n", 9, "hunter2" },   { "two\nlines\n", 10, "two\nlines" },
+        { "hunter2\n\n", 9, "hunter2\n" }, { "", 0, "" },
+        { "nul\0byte", 8, NULL },
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -205,12 +202,12 @@ static void test_describe_hides_secrets(void **state)
         const char *url;
         const char *shown;
     } cases[] = {
-        {"file:/srv",                                     "UNREEL_STORE_URL=file:/srv "      },
-        { "amqp://u:hunter2@h:5672/v",                    "UNREEL_STORE_URL=amqp://h:5672/v "},
-        { "amqp://u:hun/ter2@h/v?password=hunter2",       "UNREEL_STORE_URL=amqp://h/v?*** " },
-        { "amqp://u:hunter2@x@h",                         "UNREEL_STORE_URL=amqp://h "       },
+        { "file:/srv", "UNREEL_STORE_URL=file:/srv " },
+        { "amqp://u:hunter2@h:5672/v", "UNREEL_STORE_URL=amqp://h:5672/v " },
+        { "amqp://u:hun/ter2@h/v?password=hunter2", "UNREEL_STORE_URL=amqp://h/v?*** " },
+        { "amqp://u:hunter2@x@h", "UNREEL_STORE_URL=amqp://h " },
         { "mongodb://u:hunter2@a:1,b:2/db?replicaSet=rs",
-         "UNREEL_STORE_URL=mongodb://a:1,b:2/db?*** "                                        },
+          "UNREEL_STORE_URL=mongodb://a:1,b:2/db?*** " },
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

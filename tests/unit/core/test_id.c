@@ -29,14 +29,14 @@ static void test_validity(void **state)
         const char *text;
         bool is_valid;
     } cases[] = {
-        {"0123456789abcdef01234567",   true },
-        { "0123456789ABCDEF01234567",  false},
-        { "0123456789abcdef0123456",   false},
-        { "0123456789abcdef012345678", false},
-        { "0123456789abcdef0123456g",  false},
-        { "",                          false},
-        { NULL,                        false},
-        { "../../../../../etc/passwd", false},
+        { "0123456789abcdef01234567", true },
+        { "0123456789ABCDEF01234567", false },
+        { "0123456789abcdef0123456", false },
+        { "0123456789abcdef012345678", false },
+        { "0123456789abcdef0123456g", false },
+        { "", false },
+        { NULL, false },
+        { "../../../../../etc/passwd", false },
     };
 
     (void)state;

@@ -172,14 +172,14 @@ static void test_mask(void **state)
         const char *email;
         const char *masked;
     } cases[] = {
-        {"ann@example.org",         "a…@example.org"       },
-        { "a@b",                    "a…@b"                 },
-        { "\xc3\xa4nn@example.org", "\xc3\xa4…@example.org"},
-        { "x@y@example.org",        "x…@example.org"       },
-        { "@example.org",           "…"                    },
-        { "ann",                    "…"                    },
-        { "",                       "…"                    },
-        { "\xff@example.org",       "…"                    },
+        { "ann@example.org", "a…@example.org" },
+        { "a@b", "a…@b" },
+        { "\xc3\xa4nn@example.org", "\xc3\xa4…@example.org" },
+        { "x@y@example.org", "x…@example.org" },
+        { "@example.org", "…" },
+        { "ann", "…" },
+        { "", "…" },
+        { "\xff@example.org", "…" },
     };
 
     char dst[LOG_MASK_SIZE];

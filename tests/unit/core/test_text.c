@@ -16,23 +16,23 @@ static void test_int64(void **state)
         enum err err;
         int64_t value;
     } cases[] = {
-        {"0",                        0,         9,         OK,          0        },
-        { "-0",                      0,         9,         OK,          0        },
-        { "007",                     0,         9,         OK,          7        },
-        { "9223372036854775807",     INT64_MIN, INT64_MAX, OK,          INT64_MAX},
-        { "-9223372036854775808",    INT64_MIN, INT64_MAX, OK,          INT64_MIN},
-        { "9223372036854775808",     INT64_MIN, INT64_MAX, ERR_INVALID, 0        },
-        { "-9223372036854775809",    INT64_MIN, INT64_MAX, ERR_INVALID, 0        },
-        { "99999999999999999999999", INT64_MIN, INT64_MAX, ERR_INVALID, 0        },
-        { "10",                      0,         9,         ERR_INVALID, 0        },
-        { "-1",                      0,         9,         ERR_INVALID, 0        },
-        { "",                        0,         9,         ERR_INVALID, 0        },
-        { "-",                       -9,        9,         ERR_INVALID, 0        },
-        { "+1",                      0,         9,         ERR_INVALID, 0        },
-        { " 1",                      0,         9,         ERR_INVALID, 0        },
-        { "1 ",                      0,         9,         ERR_INVALID, 0        },
-        { "0x1",                     0,         9,         ERR_INVALID, 0        },
-        { "1.0",                     0,         9,         ERR_INVALID, 0        },
+        { "0", 0, 9, OK, 0 },
+        { "-0", 0, 9, OK, 0 },
+        { "007", 0, 9, OK, 7 },
+        { "9223372036854775807", INT64_MIN, INT64_MAX, OK, INT64_MAX },
+        { "-9223372036854775808", INT64_MIN, INT64_MAX, OK, INT64_MIN },
+        { "9223372036854775808", INT64_MIN, INT64_MAX, ERR_INVALID, 0 },
+        { "-9223372036854775809", INT64_MIN, INT64_MAX, ERR_INVALID, 0 },
+        { "99999999999999999999999", INT64_MIN, INT64_MAX, ERR_INVALID, 0 },
+        { "10", 0, 9, ERR_INVALID, 0 },
+        { "-1", 0, 9, ERR_INVALID, 0 },
+        { "", 0, 9, ERR_INVALID, 0 },
+        { "-", -9, 9, ERR_INVALID, 0 },
+        { "+1", 0, 9, ERR_INVALID, 0 },
+        { " 1", 0, 9, ERR_INVALID, 0 },
+        { "1 ", 0, 9, ERR_INVALID, 0 },
+        { "0x1", 0, 9, ERR_INVALID, 0 },
+        { "1.0", 0, 9, ERR_INVALID, 0 },
     };
 
     (void)state;
@@ -51,19 +51,19 @@ static void test_size(void **state)
         enum err err;
         int64_t bytes;
     } cases[] = {
-        {"12",                                 OK,          12              },
-        { "64KiB",                             OK,          65536           },
-        { "1MiB",                              OK,          1048576         },
-        { "2GiB",                              OK,          INT64_C(2) << 30},
-        { "1TiB",                              OK,          INT64_C(1) << 40},
-        { "8388608TiB",                        ERR_INVALID, 0               },
-        { "1kib",                              ERR_INVALID, 0               },
-        { "1 KiB",                             ERR_INVALID, 0               },
-        { "1KB",                               ERR_INVALID, 0               },
-        { "KiB",                               ERR_INVALID, 0               },
-        { "-1",                                ERR_INVALID, 0               },
-        { "",                                  ERR_INVALID, 0               },
-        { "111111111111111111111111111111KiB", ERR_INVALID, 0               },
+        { "12", OK, 12 },
+        { "64KiB", OK, 65536 },
+        { "1MiB", OK, 1048576 },
+        { "2GiB", OK, INT64_C(2) << 30 },
+        { "1TiB", OK, INT64_C(1) << 40 },
+        { "8388608TiB", ERR_INVALID, 0 },
+        { "1kib", ERR_INVALID, 0 },
+        { "1 KiB", ERR_INVALID, 0 },
+        { "1KB", ERR_INVALID, 0 },
+        { "KiB", ERR_INVALID, 0 },
+        { "-1", ERR_INVALID, 0 },
+        { "", ERR_INVALID, 0 },
+        { "111111111111111111111111111111KiB", ERR_INVALID, 0 },
     };
 
     (void)state;
@@ -83,19 +83,19 @@ static void test_utf8(void **state)
         const char *text;
         bool is_utf8;
     } cases[] = {
-        {"",                                                      true },
-        { "abc",                                                  true },
+        { "", true },
+        { "abc", true },
         { "\xc3\xa4\xe2\x82\xac\xf0\x9f\x8e\xb5\xf4\x8f\xbf\xbf", true },
-        { "\x80",                                                 false},
-        { "\xc0\x80",                                             false},
-        { "\xc1\xbf",                                             false},
-        { "\xe0\x80\x80",                                         false},
-        { "\xed\xa0\x80",                                         false},
-        { "\xf0\x80\x80\x80",                                     false},
-        { "\xf4\x90\x80\x80",                                     false},
-        { "\xf8\x88\x80\x80\x80",                                 false},
-        { "\xe2\x82",                                             false},
-        { "\xc3z",                                                false},
+        { "\x80", false },
+        { "\xc0\x80", false },
+        { "\xc1\xbf", false },
+        { "\xe0\x80\x80", false },
+        { "\xed\xa0\x80", false },
+        { "\xf0\x80\x80\x80", false },
+        { "\xf4\x90\x80\x80", false },
+        { "\xf8\x88\x80\x80\x80", false },
+        { "\xe2\x82", false },
+        { "\xc3z", false },
     };
 
     (void)state;
@@ -147,16 +147,10 @@ static void test_percent(void **state)
         bool plus;
         const char *out; /* NULL: broken */
     } cases[] = {
-        {"a%20b",      false, "a b"     },
-        { "a+b",       false, "a+b"     },
-        { "a+b%2B",    true,  "a b+"    },
-        { "%c3%A4",    false, "\xc3\xa4"},
-        { "%",         false, NULL      },
-        { "%2",        false, NULL      },
-        { "%zz",       false, NULL      },
-        { "a%00b",     false, NULL      },
-        { "",          false, ""        },
-        { "%25%32%35", false, "%25"     },
+        { "a%20b", false, "a b" },       { "a+b", false, "a+b" },  { "a+b%2B", true, "a b+" },
+        { "%c3%A4", false, "\xc3\xa4" }, { "%", false, NULL },     { "%2", false, NULL },
+        { "%zz", false, NULL },          { "a%00b", false, NULL }, { "", false, "" },
+        { "%25%32%35", false, "%25" },
     };
 
     (void)state;

@@ -31,14 +31,14 @@ static const struct {
     const char *base64;
     const char *base64url;
 } vectors[] = {
-    {"",              "",         ""        },
-    { "f",            "Zg==",     "Zg"      },
-    { "fo",           "Zm8=",     "Zm8"     },
-    { "foo",          "Zm9v",     "Zm9v"    },
-    { "foob",         "Zm9vYg==", "Zm9vYg"  },
-    { "fooba",        "Zm9vYmE=", "Zm9vYmE" },
-    { "foobar",       "Zm9vYmFy", "Zm9vYmFy"},
-    { "\xfb\xff\xfe", "+//+",     "-__-"    },
+    { "", "", "" },
+    { "f", "Zg==", "Zg" },
+    { "fo", "Zm8=", "Zm8" },
+    { "foo", "Zm9v", "Zm9v" },
+    { "foob", "Zm9vYg==", "Zm9vYg" },
+    { "fooba", "Zm9vYmE=", "Zm9vYmE" },
+    { "foobar", "Zm9vYmFy", "Zm9vYmFy" },
+    { "\xfb\xff\xfe", "+//+", "-__-" },
 };
 
 static void test_base64_vectors(void **state)

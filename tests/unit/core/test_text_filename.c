@@ -14,23 +14,24 @@ static void test_names(void **state)
         const char *name;
         const char *clean;
     } cases[] = {
-        {"video.mp4",                     "video.mp4"                   },
-        { "",                             "upload"                      },
-        { ".",                            "upload"                      },
-        { "..",                           "upload"                      },
-        { "   ",                          "upload"                      },
-        { "../../etc/passwd",             "passwd"                      },
-        { "C:\\Users\\ann\\clip.mov",     "clip.mov"                    },
-        { "dir/",                         "upload"                      },
-        { "a\nb\r\x01\x7f.mp4",           "ab.mp4"                      },
-        { " name .mp4 ",                  "name .mp4"                   },
-        { "say \"hi\".mp4",               "say \"hi\".mp4"              },
-        { "\xe6\x97\xa5\xe6\x9c\xac.mp4", "\xe6\x97\xa5\xe6\x9c\xac.mp4"},
-        { "a\xff.mp4",                    "a\xef\xbf\xbd.mp4"           },
+        { "video.mp4", "video.mp4" },
+        { "", "upload" },
+        { ".", "upload" },
+        { "..", "upload" },
+        { "   ", "upload" },
+        { "../../etc/passwd", "passwd" },
+        { "C:\\Users\\ann\\clip.mov", "clip.mov" },
+        { "dir/", "upload" },
+        { "a\nb\r\x01\x7f.mp4", "ab.mp4" },
+        { " name .mp4 ", "name .mp4" },
+        { "say \"hi\".mp4", "say \"hi\".mp4" },
+        { "\xe6\x97\xa5\xe6\x9c\xac.mp4", "\xe6\x97\xa5\xe6\x9c\xac.mp4" },
+        { "a\xff.mp4", "a\xef\xbf\xbd.mp4" },
         { "evil\xe2\x80\xae"
-          "4pm.exe",             "evil4pm.exe"                 },
-        { "c1\xc2\x9b.mp4",               "c1.mp4"                      },
-        { ".hidden",                      ".hidden"                     },
+          "4pm.exe",
+          "evil4pm.exe" },
+        { "c1\xc2\x9b.mp4", "c1.mp4" },
+        { ".hidden", ".hidden" },
     };
 
     char dst[64];

@@ -17,20 +17,20 @@ static void test_validity(void **state)
         const char *text;
         bool is_valid;
     } cases[] = {
-        {VALID,                                                       true },
-        { "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00",  true },
-        { "cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",  true },
-        { "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",  false},
-        { "00-00000000000000000000000000000000-00f067aa0ba902b7-01",  false},
-        { "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",  false},
-        { "00-4BF92F3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",  false},
-        { "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-1",   false},
-        { "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-011", false},
-        { "00_4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",  false},
-        { "00-4bf92f3577b34da6a3ce929d0e0e473-600f067aa0ba902b7-01",  false},
-        { "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-0g",  false},
-        { "",                                                         false},
-        { NULL,                                                       false},
+        { VALID, true },
+        { "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00", true },
+        { "cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", true },
+        { "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", false },
+        { "00-00000000000000000000000000000000-00f067aa0ba902b7-01", false },
+        { "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01", false },
+        { "00-4BF92F3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", false },
+        { "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-1", false },
+        { "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-011", false },
+        { "00_4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", false },
+        { "00-4bf92f3577b34da6a3ce929d0e0e473-600f067aa0ba902b7-01", false },
+        { "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-0g", false },
+        { "", false },
+        { NULL, false },
     };
 
     (void)state;

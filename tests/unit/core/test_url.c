@@ -30,22 +30,22 @@ static void test_parse(void **state)
             const char *path, *query;
         } url;
     } cases[] = {
-        {"amqp://guest:p%40ss@mq.example:5672/vh%2Fost?heartbeat=10",
-         { "amqp", "guest", "p@ss", "mq.example", 5672, "/vh/ost", "heartbeat=10" }                                             },
-        { "HTTP://Host",                                              { "http", NULL, NULL, "Host", 0, "", NULL }               },
-        { "http://host/",                                             { "http", NULL, NULL, "host", 0, "/", NULL }              },
-        { "http://host?a=b",                                          { "http", NULL, NULL, "host", 0, "", "a=b" }              },
-        { "http://[::1]:80/x",                                        { "http", NULL, NULL, "::1", 80, "/x", NULL }             },
-        { "http://[::1]",                                             { "http", NULL, NULL, "::1", 0, "", NULL }                },
-        { "smtp://user@host",                                         { "smtp", "user", NULL, "host", 0, "", NULL }             },
-        { "smtp://user:@host",                                        { "smtp", "user", "", "host", 0, "", NULL }               },
-        { "amqp://a:b:c@host",                                        { "amqp", "a", "b:c", "host", 0, "", NULL }               },
-        { "amqp://a@b:c@host",                                        { "amqp", "a@b", "c", "host", 0, "", NULL }               },
+        { "amqp://guest:p%40ss@mq.example:5672/vh%2Fost?heartbeat=10",
+          { "amqp", "guest", "p@ss", "mq.example", 5672, "/vh/ost", "heartbeat=10" } },
+        { "HTTP://Host", { "http", NULL, NULL, "Host", 0, "", NULL } },
+        { "http://host/", { "http", NULL, NULL, "host", 0, "/", NULL } },
+        { "http://host?a=b", { "http", NULL, NULL, "host", 0, "", "a=b" } },
+        { "http://[::1]:80/x", { "http", NULL, NULL, "::1", 80, "/x", NULL } },
+        { "http://[::1]", { "http", NULL, NULL, "::1", 0, "", NULL } },
+        { "smtp://user@host", { "smtp", "user", NULL, "host", 0, "", NULL } },
+        { "smtp://user:@host", { "smtp", "user", "", "host", 0, "", NULL } },
+        { "amqp://a:b:c@host", { "amqp", "a", "b:c", "host", 0, "", NULL } },
+        { "amqp://a@b:c@host", { "amqp", "a@b", "c", "host", 0, "", NULL } },
         { "mongodb://u:p@a:1,b:2/db?replicaSet=rs",
-         { "mongodb", "u", "p", "a:1,b:2", 0, "/db", "replicaSet=rs" }                                                          },
-        { "sqlite:/var/lib/a%20b.db",                                 { "sqlite", NULL, NULL, NULL, 0, "/var/lib/a b.db", NULL }},
-        { "file:///srv/blobs",                                        { "file", NULL, NULL, NULL, 0, "/srv/blobs", NULL }       },
-        { "sqlite:data.db",                                           { "sqlite", NULL, NULL, NULL, 0, "data.db", NULL }        },
+          { "mongodb", "u", "p", "a:1,b:2", 0, "/db", "replicaSet=rs" } },
+        { "sqlite:/var/lib/a%20b.db", { "sqlite", NULL, NULL, NULL, 0, "/var/lib/a b.db", NULL } },
+        { "file:///srv/blobs", { "file", NULL, NULL, NULL, 0, "/srv/blobs", NULL } },
+        { "sqlite:data.db", { "sqlite", NULL, NULL, NULL, 0, "data.db", NULL } },
     };
 
     (void)state;
@@ -107,13 +107,8 @@ static void test_query(void **state)
         const char *key;
         const char *value;
     } cases[] = {
-        {"a",    "1"  },
-        { "ab",  "x y"},
-        { "c",   ""   },
-        { "b",   NULL },
-        { "d",   NULL },
-        { "bad", NULL },
-        { "e",   "p+q"},
+        { "a", "1" },  { "ab", "x y" }, { "c", "" },    { "b", NULL },
+        { "d", NULL }, { "bad", NULL }, { "e", "p+q" },
     };
     AUTO(url_free) struct url *u = NULL;
     AUTO(url_free) struct url *plain = NULL;

@@ -239,16 +239,9 @@ static void test_fails_in_the_users_terms(void **state)
 static void test_nearest_rate(void **state)
 {
     (void)state;
-    static const int pairs[][2] = {
-        {8000,    8000 },
-        { 48000,  48000},
-        { 44100,  44100},
-        { 96000,  48000},
-        { 192000, 48000},
-        { 37800,  32000},
-        { 22255,  22050},
-        { 7000,   8000 }
-    };
+    static const int pairs[][2] = { { 8000, 8000 },   { 48000, 48000 },  { 44100, 44100 },
+                                    { 96000, 48000 }, { 192000, 48000 }, { 37800, 32000 },
+                                    { 22255, 22050 }, { 7000, 8000 } };
     for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
         assert_int_equal(resample_nearest_rate(pairs[i][0]), pairs[i][1]);
     }

@@ -24,14 +24,12 @@ static size_t check_header(size_t len, enum protocol_side sender, enum protocol_
 static void test_start(void **state)
 {
     (void)state;
-    struct protocol_start in = {
-        .options = {JOB_MODE_VBR, 128, 4, 44100, 2},
-        .threads = 3,
-        .input_size = -1,
-        .max_duration_s = 21600,
-        .memory_bytes = (int64_t)512 << 20,
-        .cpu_limit_s = 1140
-    };
+    struct protocol_start in = { .options = { JOB_MODE_VBR, 128, 4, 44100, 2 },
+                                 .threads = 3,
+                                 .input_size = -1,
+                                 .max_duration_s = 21600,
+                                 .memory_bytes = (int64_t)512 << 20,
+                                 .cpu_limit_s = 1140 };
     struct protocol_start out;
     size_t len = check_header(protocol_pack_start(frame, &in), PROTOCOL_PARENT, PROTOCOL_START);
     assert_int_equal(protocol_unpack_start(payload, len, &out, NULL), OK);
@@ -55,15 +53,15 @@ static void test_read(void **state)
         uint32_t len;
         enum err want;
     } rows[] = {
-        {0,                              1,                     OK         },
-        { (int64_t)5 << 40,              PROTOCOL_DATA_MAX,     OK         },
-        { -1,                            1,                     ERR_CORRUPT},
-        { INT64_MIN,                     1,                     ERR_CORRUPT},
-        { INT64_MAX,                     1,                     ERR_CORRUPT},
-        { INT64_MAX - PROTOCOL_DATA_MAX, 1,                     OK         },
-        { 0,                             0,                     ERR_CORRUPT},
-        { 0,                             PROTOCOL_DATA_MAX + 1, ERR_CORRUPT},
-        { 0,                             UINT32_MAX,            ERR_CORRUPT},
+        { 0, 1, OK },
+        { (int64_t)5 << 40, PROTOCOL_DATA_MAX, OK },
+        { -1, 1, ERR_CORRUPT },
+        { INT64_MIN, 1, ERR_CORRUPT },
+        { INT64_MAX, 1, ERR_CORRUPT },
+        { INT64_MAX - PROTOCOL_DATA_MAX, 1, OK },
+        { 0, 0, ERR_CORRUPT },
+        { 0, PROTOCOL_DATA_MAX + 1, ERR_CORRUPT },
+        { 0, UINT32_MAX, ERR_CORRUPT },
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -128,9 +126,7 @@ static void test_progress(void **state)
 static void test_done(void **state)
 {
     (void)state;
-    struct protocol_done in = {
-        100000, 5000000, 192, 44100, 2, 576, {0xff, 0xfb}
-    };
+    struct protocol_done in = { 100000, 5000000, 192, 44100, 2, 576, { 0xff, 0xfb } };
     struct protocol_done out;
     size_t len = check_header(protocol_pack_done(frame, &in), PROTOCOL_CHILD, PROTOCOL_DONE);
     assert_int_equal(protocol_unpack_done(payload, len, &out, NULL), OK);
@@ -179,17 +175,17 @@ static void test_headers(void **state)
         enum protocol_side sender;
         enum err want;
     } rows[] = {
-        {PROTOCOL_DATA,      0,                     PROTOCOL_PARENT, OK         },
-        { PROTOCOL_DATA,     PROTOCOL_DATA_MAX,     PROTOCOL_PARENT, OK         },
-        { PROTOCOL_DATA,     PROTOCOL_DATA_MAX + 1, PROTOCOL_PARENT, ERR_CORRUPT},
-        { PROTOCOL_DATA,     10,                    PROTOCOL_CHILD,  ERR_CORRUPT},
-        { PROTOCOL_READ,     12,                    PROTOCOL_CHILD,  OK         },
-        { PROTOCOL_READ,     13,                    PROTOCOL_CHILD,  ERR_CORRUPT},
-        { PROTOCOL_READ,     12,                    PROTOCOL_PARENT, ERR_CORRUPT},
-        { PROTOCOL_DONE,     PROTOCOL_SMALL_MAX,    PROTOCOL_CHILD,  ERR_CORRUPT},
-        { 0,                 0,                     PROTOCOL_CHILD,  ERR_CORRUPT},
-        { PROTOCOL_TYPE_MAX, 0,                     PROTOCOL_CHILD,  ERR_CORRUPT},
-        { -1,                0,                     PROTOCOL_CHILD,  ERR_CORRUPT},
+        { PROTOCOL_DATA, 0, PROTOCOL_PARENT, OK },
+        { PROTOCOL_DATA, PROTOCOL_DATA_MAX, PROTOCOL_PARENT, OK },
+        { PROTOCOL_DATA, PROTOCOL_DATA_MAX + 1, PROTOCOL_PARENT, ERR_CORRUPT },
+        { PROTOCOL_DATA, 10, PROTOCOL_CHILD, ERR_CORRUPT },
+        { PROTOCOL_READ, 12, PROTOCOL_CHILD, OK },
+        { PROTOCOL_READ, 13, PROTOCOL_CHILD, ERR_CORRUPT },
+        { PROTOCOL_READ, 12, PROTOCOL_PARENT, ERR_CORRUPT },
+        { PROTOCOL_DONE, PROTOCOL_SMALL_MAX, PROTOCOL_CHILD, ERR_CORRUPT },
+        { 0, 0, PROTOCOL_CHILD, ERR_CORRUPT },
+        { PROTOCOL_TYPE_MAX, 0, PROTOCOL_CHILD, ERR_CORRUPT },
+        { -1, 0, PROTOCOL_CHILD, ERR_CORRUPT },
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

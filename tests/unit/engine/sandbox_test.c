@@ -109,20 +109,20 @@ static const struct {
     int (*act)(void);
     int signal; /* 0: exits with FINE */
 } rows[] = {
-    {"work",             work,           0      },
-    { "open a file",     open_file,      0      },
-    { "make a file",     make_file,      0      },
-    { "socket",          make_socket,    SIGSYS },
-    { "execve",          run_program,    SIGSYS },
-    { "clone",           clone_self,     SIGSYS },
-    { "ptrace",          trace_parent,   SIGSYS },
-    { "kill",            kill_parent,    SIGSYS },
-    { "unlink",          remove_file,    SIGSYS },
+    { "work", work, 0 },
+    { "open a file", open_file, 0 },
+    { "make a file", make_file, 0 },
+    { "socket", make_socket, SIGSYS },
+    { "execve", run_program, SIGSYS },
+    { "clone", clone_self, SIGSYS },
+    { "ptrace", trace_parent, SIGSYS },
+    { "kill", kill_parent, SIGSYS },
+    { "unlink", remove_file, SIGSYS },
     { "mmap executable", map_executable, SIGSYS },
-    { "abort",           abort_self,     SIGABRT},
+    { "abort", abort_self, SIGABRT },
 #ifdef UNREEL_PLAIN
-    { "take memory",     take_memory,    0      },
-    { "spin",            spin,           SIGXCPU},
+    { "take memory", take_memory, 0 },
+    { "spin", spin, SIGXCPU },
 #endif
 };
 

@@ -26,19 +26,20 @@ static void test_accepted(void **state)
         const char *text;
         struct job_message m;
     } rows[] = {
-  /* the Python tutorial's two messages */
-        {"{\"video_fid\": \"" FID "\", \"mp3_fid\": null, " ANN "}",
-         { 0, "", FID, "", "ann@example.org", JOB_SUCCEEDED, { 0, 192, 2, 0, 0 }, "" }                                                                                             },
+        /* the Python tutorial's two messages */
+        { "{\"video_fid\": \"" FID "\", \"mp3_fid\": null, " ANN "}",
+          { 0, "", FID, "", "ann@example.org", JOB_SUCCEEDED, { 0, 192, 2, 0, 0 }, "" } },
         { "{\"video_fid\": \"" FID "\", \"mp3_fid\": \"" MP3 "\", " ANN "}",
-         { 0, "", FID, MP3, "ann@example.org", JOB_SUCCEEDED, { 0, 192, 2, 0, 0 }, "" }                                                                                            },
+          { 0, "", FID, MP3, "ann@example.org", JOB_SUCCEEDED, { 0, 192, 2, 0, 0 }, "" } },
         { "{\"version\":1,\"job_id\":\"" MP3 "\",\"video_fid\":\"" FID "\"," ANN
           ",\"state\":\"failed\",\"traceparent\":\"" TRACE
-          "\",\"options\":{\"mode\":\"vbr\",\"quality\":4}}",                               { 1, MP3, FID, "", "ann@example.org", JOB_FAILED, { 1, 192, 4, 0, 0 }, TRACE }},
- /* unknown members and a broken trace context are no reason to refuse */
+          "\",\"options\":{\"mode\":\"vbr\",\"quality\":4}}",
+          { 1, MP3, FID, "", "ann@example.org", JOB_FAILED, { 1, 192, 4, 0, 0 }, TRACE } },
+        /* unknown members and a broken trace context are no reason to refuse */
         { "{\"video_fid\":\"" FID "\"," ANN ",\"x\":[1,{}],\"options\":null,\"traceparent\":\"?\"}",
-         { 0, "", FID, "", "ann@example.org", JOB_SUCCEEDED, { 0, 192, 2, 0, 0 }, "" }                                                                                             },
+          { 0, "", FID, "", "ann@example.org", JOB_SUCCEEDED, { 0, 192, 2, 0, 0 }, "" } },
         { " {\"video_fid\":\"" FID "\",\"username\":\"\\u00fc\",\"state\":\"cancelled\"}\n",
-         { 0, "", FID, "", "\xc3\xbc", JOB_CANCELLED, { 0, 192, 2, 0, 0 }, "" }                                                                                                    },
+          { 0, "", FID, "", "\xc3\xbc", JOB_CANCELLED, { 0, 192, 2, 0, 0 }, "" } },
     };
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {

@@ -115,11 +115,11 @@ static void test_errors(void **state)
         const char *sql;
         enum err expected;
     } rows[] = {
-        {"INSERT INTO a VALUES (2, 2)",  OK        },
-        { "INSERT INTO a VALUES (2, 3)", ERR_EXISTS},
-        { "INSERT INTO a VALUES (3, 2)", ERR_EXISTS},
-        { "INSERT INTO b VALUES (99)",   ERR_FAULT },
-        { "SELEC",                       ERR_FAULT },
+        { "INSERT INTO a VALUES (2, 2)", OK },
+        { "INSERT INTO a VALUES (2, 3)", ERR_EXISTS },
+        { "INSERT INTO a VALUES (3, 2)", ERR_EXISTS },
+        { "INSERT INTO b VALUES (99)", ERR_FAULT },
+        { "SELEC", ERR_FAULT },
     };
     struct sqlite_db *db = NULL;
     struct sqlite3 *conn = NULL;

@@ -24,14 +24,14 @@ static const struct {
     const char *prefix;
     int heartbeat_s;
 } good_urls[] = {
-    {"amqp://broker",                         false, "broker", 5672, "guest", "guest", "/",      "",   10},
-    { "amqp://broker/",                       false, "broker", 5672, "guest", "guest", "/",      "",   10},
-    { "amqp://broker/%2F",                    false, "broker", 5672, "guest", "guest", "/",      "",   10},
-    { "amqp://broker/unreel",                 false, "broker", 5672, "guest", "guest", "unreel", "",   10},
-    { "amqp://ann:p%40ss@broker:5673/",       false, "broker", 5673, "ann",   "p@ss",  "/",      "",   10},
-    { "amqps://broker/",                      true,  "broker", 5671, "guest", "guest", "/",      "",   10},
-    { "amqp://broker/?prefix=a.&heartbeat=2", false, "broker", 5672, "guest", "guest", "/",      "a.",
-     2                                                                                                   },
+    { "amqp://broker", false, "broker", 5672, "guest", "guest", "/", "", 10 },
+    { "amqp://broker/", false, "broker", 5672, "guest", "guest", "/", "", 10 },
+    { "amqp://broker/%2F", false, "broker", 5672, "guest", "guest", "/", "", 10 },
+    { "amqp://broker/unreel", false, "broker", 5672, "guest", "guest", "unreel", "", 10 },
+    { "amqp://ann:p%40ss@broker:5673/", false, "broker", 5673, "ann", "p@ss", "/", "", 10 },
+    { "amqps://broker/", true, "broker", 5671, "guest", "guest", "/", "", 10 },
+    { "amqp://broker/?prefix=a.&heartbeat=2", false, "broker", 5672, "guest", "guest", "/", "a.",
+      2 },
 };
 
 static void urls_are_read(void **state)

@@ -31,18 +31,18 @@ struct demo {
 
 static const struct config_key keys[] = {
     CONFIG_COMMON_KEYS("0"),
-    {"UNREEL_DEMO_FLAG",            CONFIG_TEXT,   offsetof(struct settings, flag_path),      "",
-           "file without which the check fails",                                                                         0, 0,      NULL                      },
-    { "UNREEL_DEMO_TOKEN",          CONFIG_SECRET, offsetof(struct settings, token),          "",      "a secret", 0, 0,
-           NULL                                                                                                                                               },
-    { "UNREEL_DEMO_START",          CONFIG_CHOICE, offsetof(struct settings, start_mode),     "ok",
-           "how the start ends",                                                                                         0, 0,      "ok|fail|slow|abort|stuck"},
-    { "UNREEL_DEMO_IDLE_AFTER_MS",  CONFIG_INT,    offsetof(struct settings, idle_after_ms),  "0",
-           "work that is left when the drain begins",                                                                    0, 600000, NULL                      },
-    { "UNREEL_DEMO_CHECK_BLOCK_MS", CONFIG_INT,    offsetof(struct settings, check_block_ms), "0",
-           "how long a check blocks",                                                                                    0, 600000, NULL                      },
-    { "UNREEL_DEMO_INFO_FAILS",     CONFIG_BOOL,   offsetof(struct settings, info_fails),     "false",
-           "whether the check that only informs fails",                                                                  0, 0,      NULL                      },
+    { "UNREEL_DEMO_FLAG", CONFIG_TEXT, offsetof(struct settings, flag_path), "",
+      "file without which the check fails", 0, 0, NULL },
+    { "UNREEL_DEMO_TOKEN", CONFIG_SECRET, offsetof(struct settings, token), "", "a secret", 0, 0,
+      NULL },
+    { "UNREEL_DEMO_START", CONFIG_CHOICE, offsetof(struct settings, start_mode), "ok",
+      "how the start ends", 0, 0, "ok|fail|slow|abort|stuck" },
+    { "UNREEL_DEMO_IDLE_AFTER_MS", CONFIG_INT, offsetof(struct settings, idle_after_ms), "0",
+      "work that is left when the drain begins", 0, 600000, NULL },
+    { "UNREEL_DEMO_CHECK_BLOCK_MS", CONFIG_INT, offsetof(struct settings, check_block_ms), "0",
+      "how long a check blocks", 0, 600000, NULL },
+    { "UNREEL_DEMO_INFO_FAILS", CONFIG_BOOL, offsetof(struct settings, info_fails), "false",
+      "whether the check that only informs fails", 0, 0, NULL },
 };
 
 static enum err check_flag(void *ctx, struct error *e)
@@ -122,7 +122,7 @@ static int run_greet(void *settings, int argc, char **argv)
 }
 
 static const struct service_command commands[] = {
-    {"greet", "print a word", run_greet},
+    { "greet", "print a word", run_greet },
 };
 
 int main(int argc, char **argv)

@@ -114,12 +114,12 @@ static void test_life(void **state)
         int64_t now_s;
         enum err expected;
     } rows[] = {
-        {NOW - 61,        ERR_DENIED },
-        { NOW - 60,       OK         },
-        { NOW,            OK         },
-        { NOW + 900 + 59, OK         },
-        { NOW + 900 + 60, ERR_TIMEOUT},
-        { NOW + 86400,    ERR_TIMEOUT},
+        { NOW - 61, ERR_DENIED },
+        { NOW - 60, OK },
+        { NOW, OK },
+        { NOW + 900 + 59, OK },
+        { NOW + 900 + 60, ERR_TIMEOUT },
+        { NOW + 86400, ERR_TIMEOUT },
     };
     const struct token_claims c = claims_now();
     AUTO(mem_free) char *token = sign(f->key, &c);
