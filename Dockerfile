@@ -25,7 +25,7 @@ RUN groupadd --gid 10001 unreel && useradd --uid 10001 --gid 10001 --no-create-h
 
 FROM base AS auth
 RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-      libmicrohttpd12 libssl3 libjansson4 libjwt0 libmariadb3 libsqlite3-0 libargon2-1 \
+      libmicrohttpd12 libssl3 libjansson4 libjwt0 libmariadb3 libsqlite3-0 libargon2-1 ca-certificates \
     && rm -rf /var/lib/apt/lists/*
 COPY --from=build /out/usr/bin/unreel-auth /usr/bin/
 RUN ! ldd /usr/bin/unreel* | grep 'not found'
@@ -35,7 +35,7 @@ ENTRYPOINT ["/usr/bin/unreel-auth"]
 
 FROM base AS gateway
 RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-      libmicrohttpd12 libcurl4 libssl3 libjansson4 libjwt0 libmongoc-1.0-0 libbson-1.0-0 librabbitmq4 libsqlite3-0 \
+      libmicrohttpd12 libcurl4 libssl3 libjansson4 libjwt0 libmongoc-1.0-0 libbson-1.0-0 librabbitmq4 libsqlite3-0 ca-certificates \
     && rm -rf /var/lib/apt/lists/*
 COPY --from=build /out/usr/bin/unreel-gateway /usr/bin/
 RUN ! ldd /usr/bin/unreel* | grep 'not found'
@@ -48,7 +48,7 @@ FROM base AS converter
 ARG LIBAV_FLOOR=7:5.1.7
 RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
       libmicrohttpd12 libssl3 libjansson4 libmongoc-1.0-0 libbson-1.0-0 librabbitmq4 libsqlite3-0 \
-      libavformat59 libavcodec59 libswresample4 libavutil57 libmp3lame0 \
+      libavformat59 libavcodec59 libswresample4 libavutil57 libmp3lame0 ca-certificates \
     && rm -rf /var/lib/apt/lists/* \
     && dpkg --compare-versions "$(dpkg-query -W -f='${Version}' libavformat59)" ge "$LIBAV_FLOOR"
 COPY --from=build /out/usr/bin/unreel-converter /out/usr/bin/unreel-engine /usr/bin/

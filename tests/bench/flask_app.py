@@ -2,20 +2,20 @@
 Settings: AUTH_URL, JOBS_FILE."""
 import os
 import sqlite3
+import threading
 
 import requests
 from flask import Flask, Response, request
 
 app = Flask(__name__)
-base = None
+own = threading.local()
 
 
 def records():
-    global base
-    if base is None:
-        base = sqlite3.connect(os.environ["JOBS_FILE"])
-        base.execute("CREATE TABLE IF NOT EXISTS jobs (id TEXT PRIMARY KEY, body TEXT)")
-    return base
+    """A connection for each thread, as SQLite's module wants it."""
+    if not hasattr(own, "base"):
+        own.base = sqlite3.connect(os.environ["JOBS_FILE"])
+    return own.base
 
 
 def validate(authorization):

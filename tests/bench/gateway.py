@@ -5,8 +5,8 @@ import os
 import sqlite3
 import subprocess
 import sys
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import measure
@@ -75,8 +75,9 @@ def upload(stack, user, source, *arguments):
          stack.gateway.url + "/v1/jobs")
 
 
-def forget_jobs(user):
-    for job in user.get("/v1/jobs").json()["jobs"]:
+def forget_uploads(user):
+    """Removes the jobs that wait for a converter, which does not run."""
+    for job in user.get("/v1/jobs", params={"state": "queued"}).json()["jobs"]:
         user.delete(f"/v1/jobs/{job['id']}")
 
 
@@ -93,7 +94,7 @@ def measure_upload(stack, user, nginx, source):
         parts = seconds(by_parts)
         stored.unlink()
         values.append(seconds(lambda: upload(stack, user, source)) / parts)
-        forget_jobs(user)
+        forget_uploads(user)
     report("gateway.upload.wall", values, "ratio")
 
 
@@ -131,14 +132,11 @@ def measure_memory(stack, user, address):
         limit = ("--limit-rate", "64M")
         actions = [lambda: upload(stack, user, source, *limit),
                    lambda: curl("-H", f"Authorization: Bearer {user.token}", "-r", f"0-{TRANSFER_BYTES - 1}", *limit, address)]
-        threads = [threading.Thread(target=actions[i % 2]) for i in range(TRANSFERS)]
-        with measure.PeakMemory(lambda: stack.gateway.process.pid) as memory:
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
+        with measure.PeakMemory(lambda: stack.gateway.process.pid) as memory, ThreadPoolExecutor(TRANSFERS) as pool:
+            for done in [pool.submit(actions[i % 2]) for i in range(TRANSFERS)]:
+                done.result()
         values.append(max(0.0, memory.peak - idle) / TRANSFERS)
-        forget_jobs(user)
+        forget_uploads(user)
     report("gateway.mem", values, "MiB")
 
 

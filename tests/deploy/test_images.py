@@ -12,7 +12,7 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
 PROGRAMS = {**{service: [f"unreel-{service}"] for service in SERVICES}, "converter": ["unreel-converter", "unreel-engine"],
             "all-in-one": ["unreel", "unreel-engine"] + [f"unreel-{service}" for service in SERVICES]}
 # Certificates are data: who calls https needs them.
-DATA = {"notifier": {"ca-certificates"}, "all-in-one": {"ca-certificates"}}
+DATA = {name: {"ca-certificates"} for name in ("auth", "gateway", "converter", "notifier", "all-in-one")}
 # Of debian:bookworm-slim.
 BASE = set("""libacl1 libattr1 libaudit-common libaudit1 libblkid1 libbz2-1.0 libc6 libcap-ng0 libcap2 libcom-err2 libcrypt1
 libdb5.3 libdebconfclient0 libext2fs2 libffi8 libgcc-s1 libgcrypt20 libgmp10 libgnutls30 libgpg-error0 libhogweed6 libidn2-0

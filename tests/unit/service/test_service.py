@@ -274,7 +274,7 @@ def test_blocked_check_delays_nothing(demo):
     assert service.get("/livez")[0] == 200
     assert time.monotonic() - began < 5
     service.signal(signal.SIGTERM)
-    assert service.end(8) == 1
+    assert service.end(12) == 1
     assert "a check does not return: leaving without a stop in order" in service.messages()
 
 
