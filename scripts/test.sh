@@ -63,6 +63,7 @@ suite lint tidy -R '^lint_tidy$'
 
 step "build (TSan)"
 scripts/build.sh tsan
+export TSAN_OPTIONS="suppressions=$PWD/tests/support/tsan.supp"
 suite tsan tsan -L '^(unit|contract)$' -j2
 UNREEL_TEST_RESULTS=$results UNREEL_TEST_MARK=smoke suite tsan tsan-e2e -L '^e2e$' -j2
 rm -f "$results/tsan-e2e.xml"

@@ -423,16 +423,6 @@ static int remove_folder(const char *folder)
     return rmdir(folder);
 }
 
-#if defined(__SANITIZE_THREAD__)
-/* The drivers are not instrumented: TSan does not see how they count references. */
-const char *__tsan_default_suppressions(void);
-
-const char *__tsan_default_suppressions(void)
-{
-    return "race:libmongoc-1.0\nrace:libbson-1.0\n";
-}
-#endif
-
 int main(void)
 {
     char folder[] = "/tmp/unreel-jobs-XXXXXX";
