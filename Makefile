@@ -3,14 +3,15 @@
 PREFIX ?= /usr/local
 DESTDIR ?=
 ONLY ?=
+VIDEO ?=
 
 .PHONY: help demo test bench install fmt lint clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
-demo: ## build, and watch a video become an MP3
-	@scripts/demo.sh
+demo: ## build, and watch a video become an MP3 (VIDEO=FILE for one of yours)
+	@scripts/demo.sh $(VIDEO)
 
 test: ## everything: lint, unit, contract, fuzz, end to end on both engine sets
 	@scripts/test.sh

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds Unreel, makes a talking test video of one minute, and watches `unreel serve` turn it into an MP3.
-# UNREEL_DEMO_VIDEO=FILE converts that one instead.
+# demo.sh FILE converts that one instead.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -28,7 +28,11 @@ trap finish EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-video=${UNREEL_DEMO_VIDEO:-build/demo.mp4}
+video=${1:-build/demo.mp4}
+if [ $# -gt 0 ] && [ ! -r "$video" ]; then
+    echo "demo.sh: $video cannot be read" >&2
+    exit 1
+fi
 if [ ! -s "$video" ]; then
     echo "Making a test video"
     for part in 1 2 3 4 5 6 7 8; do

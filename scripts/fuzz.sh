@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# fuzz.sh RESULTS.xml [TARGET...]: runs each libFuzzer target of build/fuzz for UNREEL_FUZZ_SECONDS (10) on a copy of its
+# fuzz.sh RESULTS.xml [TARGET...]: runs each libFuzzer target of build/fuzz for UNREEL_TEST_FUZZ_SECONDS (10) on a copy of its
 # corpus, two at a time. What makes one fail is left in build/fuzz/crashes.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 report=$1
 shift
-seconds=${UNREEL_FUZZ_SECONDS:-10}
+seconds=${UNREEL_TEST_FUZZ_SECONDS:-10}
 crashes=build/fuzz/crashes
 work=$(mktemp -d "${TMPDIR:-/tmp}/unreel-fuzz.XXXXXX")
 trap 'rm -rf "$work"' EXIT

@@ -68,9 +68,9 @@ suite tsan tsan -L '^(unit|contract)$' -j2
 UNREEL_TEST_RESULTS=$results UNREEL_TEST_MARK=smoke suite tsan tsan-e2e -L '^e2e$' -j2
 rm -f "$results/tsan-e2e.xml"
 
-step "fuzz (${UNREEL_FUZZ_SECONDS:=10} s each)"
+step "fuzz (${UNREEL_TEST_FUZZ_SECONDS:=10} s each)"
 scripts/build.sh fuzz tests/fuzz/all
-UNREEL_FUZZ_SECONDS=$UNREEL_FUZZ_SECONDS scripts/fuzz.sh "$results/fuzz.xml" || failed=1
+UNREEL_TEST_FUZZ_SECONDS=$UNREEL_TEST_FUZZ_SECONDS scripts/fuzz.sh "$results/fuzz.xml" || failed=1
 
 step "engines: embedded: file + sqlite; servers: $servers"
 /usr/bin/python3 tests/support/summary.py "$results"/*.xml || failed=1

@@ -27,7 +27,7 @@ def ratios(source, rounds):
 
 
 def run():
-    long = inputs.film(1200, 1000)
+    long = inputs.film(1200, 900)
     for name, source, rounds in (("10s", inputs.sound(10), 3 * ROUNDS), ("60s", inputs.sound(60), 2 * ROUNDS)):
         wall, _ = ratios(source, rounds)
         report(f"engine.cbr192.{name}.wall", wall, "ratio")

@@ -31,13 +31,14 @@ def sound(seconds):
 
 
 def picture(kbit):
-    return media.make(f"bench-picture-{kbit}k", "mp4", [
-        "-f", "lavfi", "-i", "testsrc2=size=1280x720:rate=25:duration=10,noise=alls=40:allf=t", "-c:v", "mpeg4", "-b:v",
-        f"{kbit}k", "-minrate", f"{kbit}k", "-maxrate", f"{kbit}k", "-bufsize", f"{kbit}k"])
+    """10 s of a test card; noise makes it as large as a camera's."""
+    noise = ",noise=alls=40:allf=t" if kbit > 5000 else ""
+    return media.make(f"bench-card-{kbit}k", "mp4", [
+        "-f", "lavfi", "-i", f"testsrc2=size=1280x720:rate=25:duration=10{noise}", "-c:v", "mpeg4", "-b:v", f"{kbit}k"])
 
 
 def film(seconds, kbit):
     """Sound and a picture of kbit/s."""
-    return media.make(f"bench-film-{seconds}s-{kbit}k", "mp4", [
+    return media.make(f"bench-show-{seconds}s-{kbit}k", "mp4", [
         "-stream_loop", str(seconds // 10), "-i", str(picture(kbit)), "-stream_loop", str(seconds // 60), "-i", str(minute()),
         "-map", "0:v", "-map", "1:a", "-t", str(seconds), "-c", "copy"])

@@ -139,5 +139,5 @@ def run():
     latency("servers")
     scale()
     jobs_rate()
-    against_ffmpeg("300mb", inputs.film(120, 20000))
-    against_ffmpeg("20min", inputs.film(1200, 1000))
+    against_ffmpeg("300mb", inputs.film(120, 21000))
+    against_ffmpeg("20min", inputs.film(1200, 900))

@@ -10,7 +10,7 @@ mongodb_start() {
         return
     fi
     mongodb_jars
-    spawn "$d/pid" "$d/log" java -XX:+UseSerialGC "-Xmx${UNREEL_MONGO_HEAP:-1g}" -cp "$cache:$cache/*" \
+    spawn "$d/pid" "$d/log" java -XX:+UseSerialGC "-Xmx${UNREEL_TEST_MONGO_HEAP:-1g}" -cp "$cache:$cache/*" \
         MongoStandIn "$d/data/store.mv" "$port"
 }
 
