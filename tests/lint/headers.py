@@ -40,7 +40,8 @@ def nearest(flags, header):
 
 def check(job):
     compiler, header, flags, scratch = job
-    source = Path(scratch) / (tree.relative(header).replace("/", "_") + ".c")
+    # A file for each compiler: they run side by side, and one must not read what the other is writing.
+    source = Path(scratch) / f"{compiler}_{tree.relative(header).replace('/', '_')}.c"
     # Twice, for the include guard; and a declaration, since ISO C knows no empty translation unit.
     source.write_text(f'#include "{header}"\n#include "{header}"\nextern int unreel_header_check;\n')
     result = subprocess.run([compiler, "-fsyntax-only", *flags, source], capture_output=True, text=True, check=False)
