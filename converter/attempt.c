@@ -321,8 +321,7 @@ enum attempt_result attempt_run(struct converter *c, struct job *job, struct que
     memset(&job->progress, 0, sizeof(job->progress));
     memset(&job->error, 0, sizeof(job->error));
     job->phase = JOB_PHASE_PROBING;
-    struct engine_job run = { .program = c->settings->engine[0] != '\0' ? c->settings->engine
-                                                                        : NULL,
+    struct engine_job run = { .zygote = c->zygote,
                               .options = &job->options,
                               .threads = (int)c->settings->threads,
                               .input_size = job->size_bytes,

@@ -78,9 +78,10 @@ static enum err check_settings(const struct converter_settings *s, struct error 
     return OK;
 }
 
-static enum err check_sandbox(struct converter *c, struct error *e)
+static enum err open_engine(struct converter *c, struct error *e)
 {
     const char *engine = c->settings->engine[0] != '\0' ? c->settings->engine : NULL;
+    c->zygote = zygote_new(engine);
     enum err rc = engine_sandbox_check(engine, &c->landlock_abi, e);
     if (rc != OK) {
         return rc;
@@ -122,6 +123,7 @@ static void stop(void *state)
         queue_consumer_cancel(c->consumer);
     }
     workers_join(c);
+    zygote_free(c->zygote);
     queue_consumer_close(c->consumer);
     queue_close(c->queue);
     jobs_close(c->jobs);
@@ -137,7 +139,7 @@ static enum err start(struct service *service, void *settings, void **ret_state,
     converter_metrics_register();
     enum err rc = check_settings(c->settings, e);
     if (rc == OK) {
-        rc = check_sandbox(c, e);
+        rc = open_engine(c, e);
     }
     if (rc == OK) {
         rc = open_stores(c, e);

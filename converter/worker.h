@@ -7,6 +7,7 @@
 #include "blobs/blobs.h"
 #include "core/config.h"
 #include "core/metrics.h"
+#include "engine/zygote.h"
 #include "jobs/jobs.h"
 #include "queue/queue.h"
 
@@ -25,6 +26,7 @@ struct converter {
     struct jobs *jobs;
     struct queue *queue;
     struct queue_consumer *consumer;
+    struct zygote *zygote; /* of the engines */
     int landlock_abi;
     atomic_int busy;         /* jobs in hand */
     atomic_bool is_stopping; /* the drain time is over: give jobs back */

@@ -8,6 +8,7 @@
 #include "channel.h"
 #include "convert.h"
 #include "failure.h"
+#include "engine/zygote_wire.h"
 #include "sandbox.h"
 
 #include "core/banned.h"
@@ -93,6 +94,8 @@ int main(int argc, char **argv)
     int status = 2;
     if (argc == 1) {
         status = serve();
+    } else if (argc == 2 && strcmp(argv[1], ZYGOTE_ARGUMENT) == 0) {
+        status = zygote_serve() ? serve() : 0;
     } else if (argc == 2 && strcmp(argv[1], "--sandbox-check") == 0) {
         status = check_sandbox();
     } else {

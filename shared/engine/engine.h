@@ -1,6 +1,6 @@
-/* Runs unreel-engine, the sandboxed child that decodes and encodes: one process per file (fork +
- * exec), three descriptors, no environment. Used by the converter and by `unreel convert`. The wire
- * between the two is engine/protocol.h. */
+/* Runs unreel-engine, the sandboxed child that decodes and encodes: one process per file (exec'd,
+ * or forked from a zygote), three descriptors, no environment. Used by the converter and by `unreel
+ * convert`. The wire between the two is engine/protocol.h. */
 #ifndef UNREEL_ENGINE_ENGINE_H
 #define UNREEL_ENGINE_ENGINE_H
 
@@ -10,6 +10,8 @@
 #include "core/error.h"
 #include "core/problem.h"
 #include "jobs/job.h"
+
+struct zygote; /* engine/zygote.h: for who runs many files */
 
 struct engine_limits {
     int64_t max_duration_s;      /* decoded audio; default 6 h */
@@ -23,6 +25,7 @@ void engine_limits_default(struct engine_limits *l);
 
 struct engine_job {
     const char *program; /* path of unreel-engine; NULL: beside the running binary, else on PATH */
+    struct zygote *zygote; /* the child comes from it, and program is not looked at; NULL: exec'd */
     const struct job_options *options;
     struct engine_limits limits;
     int threads;        /* for the encoder; 1 or more */

@@ -15,6 +15,7 @@
 #include "engine/log_lines.h"
 #include "engine/session.h"
 #include "engine/spawn.h"
+#include "engine/zygote.h"
 
 #include "core/banned.h"
 
@@ -163,7 +164,9 @@ static void reap(struct run *r, int options)
 {
     pid_t pid = -1;
     do {
-        pid = wait4(r->child.pid, &r->status, options, &r->usage);
+        pid = r->child.zygote == NULL
+                  ? wait4(r->child.pid, &r->status, options, &r->usage)
+                  : zygote_wait(r->job->zygote, &r->child, options, &r->status, &r->usage);
     } while (pid < 0 && errno == EINTR);
     r->has_exited = pid != 0;
 }
@@ -275,7 +278,8 @@ enum err engine_run(const struct engine_job *job, struct engine_result *ret_resu
     struct run *r = xcalloc(1, sizeof(*r));
     r->job = job;
     r->log = (struct log_lines){ .on_line = job->on_log, .ctx = job->ctx };
-    enum err err = spawn_engine(job->program, NULL, &r->child, e);
+    enum err err = job->zygote == NULL ? spawn_engine(job->program, NULL, &r->child, e)
+                                       : zygote_spawn(job->zygote, &r->child, e);
     if (err != OK) {
         goto out;
     }
@@ -284,7 +288,7 @@ enum err engine_run(const struct engine_job *job, struct engine_result *ret_resu
     r->active_ms = r->started_ms;
     err = pump(r, e);
     if (!r->has_exited) {
-        (void)kill(r->child.pid, SIGKILL);
+        spawn_kill(&r->child);
         reap(r, 0);
     }
     log_lines_end(&r->log);

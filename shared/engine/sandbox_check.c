@@ -1,7 +1,6 @@
 #include <errno.h>
 #include <jansson.h>
 #include <poll.h>
-#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -48,7 +47,7 @@ enum err engine_sandbox_check(const char *program, int *ret_landlock_abi, struct
     char answer[ANSWER_SIZE];
     size_t len = read_answer(child.output, answer, sizeof(answer));
     int status = 0;
-    (void)kill(child.pid, SIGKILL);
+    spawn_kill(&child);
     while (waitpid(child.pid, &status, 0) < 0 && errno == EINTR) {
     }
     spawn_close(&child);

@@ -20,26 +20,12 @@
 
 #define ENGINE_NAME "unreel-engine"
 
-/* Our ends and the child's ends; -1 where there is none. */
-struct ends {
-    int ours[3];
-    int theirs[3];
-};
-
 static void close_fd(int *fd)
 {
     if (*fd >= 0) {
         (void)close(*fd);
     }
     *fd = -1;
-}
-
-static void close_ends(struct ends *ends)
-{
-    for (int i = 0; i < 3; i++) {
-        close_fd(&ends->ours[i]);
-        close_fd(&ends->theirs[i]);
-    }
 }
 
 /* Moves a descriptor out of 0..2, where dup2 in the child would trample on it. */
@@ -57,7 +43,7 @@ static bool raise_fd(int *fd)
     return true;
 }
 
-static bool open_ends(struct ends *ends)
+static bool open_ends(struct spawn_ends *ends)
 {
     for (int i = 0; i < 3; i++) {
         int pair[2];
@@ -106,10 +92,10 @@ static int set_attributes(posix_spawnattr_t *attributes)
     return failed != 0 ? failed : posix_spawnattr_setpgroup(attributes, 0);
 }
 
-static int set_descriptors(posix_spawn_file_actions_t *actions, const struct ends *ends)
+static int set_descriptors(posix_spawn_file_actions_t *actions, const int fds[3])
 {
     for (int i = 0; i < 3; i++) {
-        int failed = posix_spawn_file_actions_adddup2(actions, ends->theirs[i], i);
+        int failed = posix_spawn_file_actions_adddup2(actions, fds[i], i);
         if (failed != 0) {
             return failed;
         }
@@ -117,7 +103,7 @@ static int set_descriptors(posix_spawn_file_actions_t *actions, const struct end
     return posix_spawn_file_actions_addclosefrom_np(actions, 3);
 }
 
-static int start(const char *program, const char *argument, const struct ends *ends, pid_t *ret_pid)
+static int start(const char *program, const char *argument, const int fds[3], pid_t *ret_pid)
 {
     char *argv[] = { xstrdup(program), argument == NULL ? NULL : xstrdup(argument), NULL };
     char *environment[] = { NULL };
@@ -131,7 +117,7 @@ static int start(const char *program, const char *argument, const struct ends *e
     if (failed != 0) {
         goto out_actions;
     }
-    failed = set_descriptors(&actions, ends);
+    failed = set_descriptors(&actions, fds);
     failed = failed != 0 ? failed : set_attributes(&attributes);
     if (failed == 0) {
         failed = strchr(program, '/') == NULL
@@ -147,36 +133,76 @@ out:
     return failed;
 }
 
-enum err spawn_engine(const char *program, const char *argument, struct spawned *ret_child,
-                      struct error *e)
+enum err spawn_program(const char *program, const char *argument, const int fds[3], pid_t *ret_pid,
+                       struct error *e)
 {
     char sibling[PATH_MAX];
     if (program == NULL) {
         program = find_sibling(sibling) ? sibling : ENGINE_NAME;
     }
-    struct ends ends = { { -1, -1, -1 }, { -1, -1, -1 } };
-    if (!open_ends(&ends)) {
+    int failed = start(program, argument, fds, ret_pid);
+    return failed == 0 ? OK : err_set_errno(e, ERR_FAULT, failed, "start %s", program);
+}
+
+enum err spawn_open_ends(struct spawn_ends *ends, struct error *e)
+{
+    *ends = (struct spawn_ends){ { -1, -1, -1 }, { -1, -1, -1 } };
+    if (!open_ends(ends)) {
         int saved = errno;
-        close_ends(&ends);
-        return err_set_errno(e, ERR_FAULT, saved, "pipes for %s", program);
+        spawn_close_ends(ends);
+        return err_set_errno(e, ERR_FAULT, saved, "pipes for an engine");
     }
-    pid_t pid = 0;
-    int failed = start(program, argument, &ends, &pid);
-    if (failed != 0) {
-        close_ends(&ends);
-        return err_set_errno(e, ERR_FAULT, failed, "start %s", program);
-    }
+    return OK;
+}
+
+void spawn_close_ends(struct spawn_ends *ends)
+{
     for (int i = 0; i < 3; i++) {
-        close_fd(&ends.theirs[i]);
+        close_fd(&ends->ours[i]);
+        close_fd(&ends->theirs[i]);
     }
+}
+
+void spawn_adopt(struct spawn_ends *ends, pid_t pid, struct zygote_process *zygote,
+                 struct spawned *ret_child)
+{
     *ret_child = (struct spawned){
         .pid = pid,
         .pid_fd = (int)syscall(SYS_pidfd_open, pid, 0),
-        .control = ends.ours[0],
-        .output = ends.ours[1],
-        .log = ends.ours[2],
+        .control = ends->ours[0],
+        .output = ends->ours[1],
+        .log = ends->ours[2],
+        .zygote = zygote,
     };
+    for (int i = 0; i < 3; i++) {
+        close_fd(&ends->theirs[i]);
+    }
+}
+
+enum err spawn_engine(const char *program, const char *argument, struct spawned *ret_child,
+                      struct error *e)
+{
+    struct spawn_ends ends;
+    pid_t pid = 0;
+    enum err err = spawn_open_ends(&ends, e);
+    if (err != OK) {
+        return err;
+    }
+    err = spawn_program(program, argument, ends.theirs, &pid, e);
+    if (err != OK) {
+        spawn_close_ends(&ends);
+        return err;
+    }
+    spawn_adopt(&ends, pid, NULL, ret_child);
     return OK;
+}
+
+void spawn_kill(const struct spawned *child)
+{
+    /* By its descriptor, where there is one: a pid may be somebody else's by now. */
+    if (child->pid_fd < 0 || syscall(SYS_pidfd_send_signal, child->pid_fd, SIGKILL, NULL, 0) != 0) {
+        (void)kill(child->pid, SIGKILL);
+    }
 }
 
 void spawn_close(struct spawned *child)

@@ -26,6 +26,11 @@ def children_of(pid):
     return found
 
 
+def engines_of(service):
+    """The engines of a converter: children of its zygote."""
+    return [engine for zygote in children_of(service.process.pid) for engine in children_of(zygote)]
+
+
 def assert_one_mp3(stack, job):
     """The record names one file, and no other attempt's file is left."""
     assert job["state"] == "succeeded", job
@@ -91,8 +96,10 @@ def test_converter_is_killed_in_the_middle_of_a_job(make_stack):
     source = media.long_clip(600)
     job = user.submit(source)
     user.wait_state(job["id"], ("running",))
-    victim = wait_until(lambda: next((c for c in stack.converters if children_of(c.process.pid)), None))
+    victim = wait_until(lambda: next((c for c in stack.converters if engines_of(c)), None))
+    left_alone = children_of(victim.process.pid) + engines_of(victim)
     victim.kill()
+    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in left_alone), 10, what="the end of its engines")
     done = user.wait_job(job["id"], 120)
     assert_one_mp3(stack, done)
     assert done["attempt"] == 2
@@ -101,7 +108,7 @@ def test_converter_is_killed_in_the_middle_of_a_job(make_stack):
 
 
 def running_engine(stack):
-    return wait_until(lambda: children_of(stack.converter.process.pid))[0]
+    return wait_until(lambda: engines_of(stack.converter))[0]
 
 
 def test_engine_that_dies_is_started_again(make_stack):
@@ -124,6 +131,18 @@ def test_engine_that_takes_too_much_fails_its_job_only(make_stack):
     assert done["state"] == "failed" and done["error"]["type"].endswith("resource-limit")
     assert stack.engines.blob_ids("mp3s") == set()
     user.convert(media.clip("m4a"))
+
+
+def test_a_zygote_that_dies_costs_a_try(make_stack):
+    """Its engine dies with it; both jobs end well, from a new zygote."""
+    stack = make_stack()
+    user = stack.admin()
+    job = user.submit(media.long_clip(600))
+    running_engine(stack)
+    os.kill(children_of(stack.converter.process.pid)[0], signal.SIGKILL)
+    user.convert(media.clip("m4a"))
+    done = user.wait_job(job["id"], 120)
+    assert done["state"] == "succeeded" and done["attempt"] == 2
 
 
 def test_sigterm_lets_a_job_finish(make_stack):

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "engine/protocol.h"
+#include "engine/zygote_wire.h"
 
 static uint8_t frame[PROTOCOL_HEADER_SIZE + PROTOCOL_SMALL_MAX];
 static uint8_t data[PROTOCOL_DATA_MAX];
@@ -209,8 +210,9 @@ static void misbehave(enum evil evil)
 
 int main(int argc, char **argv, char **environment)
 {
-    (void)argc;
-    (void)argv;
+    if (argc == 2 && strcmp(argv[1], ZYGOTE_ARGUMENT) == 0 && !zygote_serve()) {
+        return 0;
+    }
     struct protocol_start start;
     size_t len = get_frame();
     if (protocol_unpack_start(data, len, &start, NULL) != OK) {
