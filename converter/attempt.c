@@ -346,6 +346,8 @@ enum attempt_result attempt_run(struct converter *c, struct job *job, struct que
         return end_failed(&a, PROBLEM_ATTEMPTS_EXHAUSTED, exhausted);
     }
     enum err rc = engine_run(&run, &result, &e);
+    job->input.bytes_read = result.input_bytes;
+    metric_add(&metric_fetched_bytes, 0, result.input_bytes);
     enum attempt_result ended = rc == OK ? end_succeeded(&a, &result)
                                          : end_unsuccessful(&a, rc, &result, &e);
     blob_abort(a.writer);

@@ -33,6 +33,8 @@ struct metric metric_media = COUNTER("unreel_job_media_seconds_total",
                                      "Seconds of sound converted.");
 struct metric metric_input_bytes = COUNTER("unreel_job_input_bytes_total",
                                            "Bytes of videos converted.");
+struct metric metric_fetched_bytes = COUNTER("unreel_job_fetched_bytes_total",
+                                             "Bytes of videos read from the store.");
 struct metric metric_output_bytes = COUNTER("unreel_job_output_bytes_total", "Bytes of MP3 made.");
 struct metric metric_sandbox_kills = COUNTER("unreel_sandbox_kills_total",
                                              "Engines killed by their sandbox.");
@@ -49,6 +51,7 @@ void converter_metrics_register(void)
     metric_register(&metric_jobs_in_flight);
     metric_register(&metric_media);
     metric_register(&metric_input_bytes);
+    metric_register(&metric_fetched_bytes);
     metric_register(&metric_output_bytes);
     metric_register(&metric_sandbox_kills);
     metric_register(&metric_landlock_abi);

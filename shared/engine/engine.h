@@ -50,8 +50,9 @@ struct engine_job {
 
 struct engine_result {
     struct job_output
-        output;     /* sha256 left empty, size_bytes counted here, never trusted from the child */
-    int64_t cpu_ms; /* of the child */
+        output; /* sha256 left empty, size_bytes counted here, never trusted from the child */
+    int64_t input_bytes; /* that the child has read; a part read twice counts twice */
+    int64_t cpu_ms;      /* of the child */
     int64_t peak_rss_bytes;
     /* When the run failed on the input itself: */
     enum problem problem;         /* PROBLEM_NONE: see the error code */

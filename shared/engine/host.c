@@ -263,6 +263,7 @@ static enum err judge(struct run *r, struct error *e)
 
 static void measure(struct run *r)
 {
+    r->result.input_bytes = r->session.input_bytes;
     const struct timeval *user = &r->usage.ru_utime;
     const struct timeval *system = &r->usage.ru_stime;
     r->result.cpu_ms = (int64_t)(user->tv_sec + system->tv_sec) * 1000 +

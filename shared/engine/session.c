@@ -202,6 +202,7 @@ enum err session_serve(struct session *s, struct error *e)
         }
         have += got;
     }
+    s->input_bytes += (int64_t)have;
     protocol_pack_header(s->out, PROTOCOL_DATA, have);
     s->out_len = PROTOCOL_HEADER_SIZE + have;
     s->out_sent = 0;

@@ -18,6 +18,7 @@ struct session {
     const struct engine_job *job;
     int64_t max_output_bytes;
     int64_t output_bytes;
+    int64_t input_bytes; /* given to the child */
     int64_t media_us;
     uint64_t activity; /* grows with everything that counts as progress */
     bool has_input;

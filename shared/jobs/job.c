@@ -87,6 +87,7 @@ static json_t *view_input(const struct job_input *input)
     (void)json_object_set_new(json, "container", field_text(input->container));
     (void)json_object_set_new(json, "duration_s",
                               real_or_null(input->duration_s, input->duration_s > 0));
+    (void)json_object_set_new(json, "bytes_read", json_integer(input->bytes_read));
     (void)json_object_set_new(json, "tracks", tracks);
     return json;
 }

@@ -52,6 +52,7 @@ struct job_track {
 struct job_input {
     char container[64];
     double duration_s;
+    int64_t bytes_read; /* of the file, by the last attempt: containers let some of it be skipped */
     int track_count;
     struct job_track tracks[JOB_TRACKS_MAX];
 };

@@ -67,6 +67,7 @@ static const struct field progress_fields[] = {
 static const struct field input_fields[] = {
     FIELD(FIELD_TEXT, job_input, container, "container"),
     FIELD(FIELD_DOUBLE, job_input, duration_s, "duration_s"),
+    FIELD(FIELD_INT64, job_input, bytes_read, "bytes_read"),
 };
 
 static const struct field error_fields[] = {

@@ -94,7 +94,9 @@ static void fill_all(struct job *j)
     j->size_bytes = INT64_C(5000000000);
     j->expires_at_ms = j->created_at_ms + 86400000;
     j->options = (struct job_options){ JOB_MODE_VBR, 128, 4, 22050, 1 };
-    j->input = (struct job_input){ "mov,mp4", 12.625, 1, { { 1, "aac", "deu", 2, 48000, true } } };
+    j->input = (struct job_input){
+        "mov,mp4", 12.625, INT64_C(4999999999), 1, { { 1, "aac", "deu", 2, 48000, true } }
+    };
     j->progress = (struct job_progress){ 1.5, 60.25, 2.5, 30.1, 1.9, 7 };
     j->email = (struct job_notice){ j->created_at_ms, 3, j->created_at_ms + 1 };
 }

@@ -45,6 +45,7 @@ static void fill(struct job *j)
     j->progress = (struct job_progress){ 1.25, 100.1, 1.0 / 3, 31.5, 3.75, 12 };
     SET(j->input.container, "matroska,webm");
     j->input.duration_s = 99.9;
+    j->input.bytes_read = 5000000000;
     j->input.track_count = 2;
     j->input.tracks[0] = (struct job_track){ 1, "aac", "eng", 6, 48000, true };
     j->input.tracks[1] = (struct job_track){ 2, "opus", "", 2, 44100, false };
@@ -93,6 +94,7 @@ static void assert_same_media(const struct job *back, const struct job *j)
 {
     assert_string_equal(back->input.container, j->input.container);
     assert_true(back->input.duration_s == j->input.duration_s);
+    assert_int_equal(back->input.bytes_read, j->input.bytes_read);
     assert_int_equal(back->input.track_count, 2);
     for (int i = 0; i < 2; i++) {
         assert_int_equal(back->input.tracks[i].index, j->input.tracks[i].index);
