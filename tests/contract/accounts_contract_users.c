@@ -52,6 +52,11 @@ void test_codes(void **state)
     assert_int_equal(accounts_find(f->a, "x' OR '1'='1", &none, NULL), ERR_NOT_FOUND);
     assert_int_equal(accounts_find(f->a, "ann@example.or_", &none, NULL), ERR_NOT_FOUND);
     assert_int_equal(accounts_find(f->a, "ann%", &none, NULL), ERR_NOT_FOUND);
+    /* MySQL compares as if texts were padded with spaces: each spelling would be counted as an
+     * account of its own by the limit of failed logins. */
+    assert_int_equal(accounts_find(f->a, "ann@example.org ", &none, NULL), ERR_NOT_FOUND);
+    assert_int_equal(accounts_find(f->a, "ann@example.org   ", &none, NULL), ERR_NOT_FOUND);
+    assert_int_equal(accounts_find(f->a, " ann@example.org", &none, NULL), ERR_NOT_FOUND);
     assert_int_equal(accounts_find_id(f->a, "000000000000000000000000", &none, NULL),
                      ERR_NOT_FOUND);
 
