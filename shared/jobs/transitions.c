@@ -9,6 +9,9 @@
 #include "core/banned.h"
 
 #define TRIES_MAX 16
+/* The clocks of those who publish and those who claim differ by less; and it is shorter than any
+ * delay before another try. */
+#define CLOCKS_DIFFER_MS 5000
 
 /* Checks the rule for the record as it stands and changes it. ERR_EXISTS hands the record to the
  * caller as it is; OK with *ret_is_done leaves the record alone: the change was made already. */
@@ -110,7 +113,7 @@ static enum err step_claim(struct job *j, const void *arg, bool *ret_is_done, st
     if (job_is_final(j)) {
         return err_set(e, ERR_EXISTS, "the job has ended");
     }
-    if (j->state == JOB_QUEUED && j->run_at_ms > now_ms) {
+    if (j->state == JOB_QUEUED && j->run_at_ms > now_ms + CLOCKS_DIFFER_MS) {
         return err_set(e, ERR_CONFLICT, "the job is not due yet");
     }
     if (j->state == JOB_RUNNING) {

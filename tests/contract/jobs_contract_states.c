@@ -334,6 +334,19 @@ static void test_an_old_attempt_is_fenced(void **state)
     assert_string_equal(reload(&current).mp3_fid, "");
 }
 
+/* Whoever published the message saw by its own clock that the time had come. A consumer whose clock
+ * is behind would drop it, and the job would wait until it is published again. */
+static void test_claim_with_a_clock_behind(void **state)
+{
+    (void)state;
+    struct job claimed;
+    struct job j = given_back(clock_wall_ms() + 3000);
+    assert_ok(jobs_claim(store, j.id, LEASE_MS, false, &claimed, NULL));
+    assert_int_equal(claimed.state, JOB_RUNNING);
+    j = given_back(clock_wall_ms() + 8000);
+    assert_err(ERR_CONFLICT, jobs_claim(store, j.id, LEASE_MS, false, &claimed, NULL));
+}
+
 static void test_give_back(void **state)
 {
     (void)state;
@@ -417,6 +430,7 @@ const struct CMUnitTest state_cases[] = {
     CASE(test_finish_again_is_no_conflict),
     CASE(test_an_ended_copy_claims_nothing),
     CASE(test_an_old_attempt_is_fenced),
+    CASE(test_claim_with_a_clock_behind),
     CASE(test_give_back),
     CASE(test_recover),
     CASE(test_foreign_finish),
