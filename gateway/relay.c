@@ -13,6 +13,7 @@
 #define SCAN_MAX 50    /* jobs of one kind per scan */
 
 static const int64_t scan_every_ms = 5000;
+static const int64_t scan_pause_ms = 100;     /* between two scans while there is more to do */
 static const int64_t publish_grace_ms = 5000; /* the gateway that took the upload is at it */
 static const int64_t announce_grace_ms = 5000;
 
@@ -81,7 +82,17 @@ static void recover_lost(struct relay *relay, struct job *job)
     log_context(NULL, NULL);
 }
 
-/* One look at everything due. Returns when the next look is worth it, as a wall-clock time. */
+/* How long the next scan can wait for what falls due at `due_ms`, by the wall clock. */
+static int64_t scan_delay_ms(const struct relay *relay, int64_t due_ms)
+{
+    int64_t delay_ms = due_ms - clock_wall_ms();
+    if (relay->broker_is_down || delay_ms > scan_every_ms) {
+        return scan_every_ms;
+    }
+    return delay_ms < scan_pause_ms ? scan_pause_ms : delay_ms;
+}
+
+/* One look at everything due. Returns how long the next one can wait. */
 static int64_t scan(struct relay *relay, struct job *found)
 {
     struct gateway *g = relay->gateway;
@@ -93,7 +104,7 @@ static int64_t scan(struct relay *relay, struct job *found)
           .limit = SCAN_MAX },
         { .kind = JOBS_DUE_ANNOUNCE, .grace_ms = announce_grace_ms, .limit = SCAN_MAX },
     };
-    int64_t next_ms = clock_wall_ms() + scan_every_ms;
+    int64_t next_ms = INT64_MAX;
     for (size_t q = 0; q < ARRAY_LEN(queries); q++) {
         size_t count = 0;
         int64_t due_ms = INT64_MAX;
@@ -116,7 +127,7 @@ static int64_t scan(struct relay *relay, struct job *found)
             metric_set(&metric_jobs, i, counts[i]);
         }
     }
-    return next_ms;
+    return scan_delay_ms(relay, next_ms);
 }
 
 /* Takes the pending jobs out of the ring. */
@@ -133,19 +144,10 @@ static size_t take_pending(struct relay *relay, struct job *taken, size_t max)
 
 /* Waits until there is something pending, the time has come, or the relay stops. Called with the
  * lock held. */
-static void wait_for_work(struct relay *relay, int64_t until_wall_ms)
+static void wait_for_work(struct relay *relay, int64_t until_mono_ms)
 {
-    int64_t delay_ms = until_wall_ms - clock_wall_ms();
-    delay_ms = delay_ms < 100 ? 100 : delay_ms;
-    delay_ms = delay_ms > scan_every_ms ? scan_every_ms : delay_ms;
-    struct timespec deadline;
-    (void)clock_gettime(CLOCK_MONOTONIC, &deadline);
-    deadline.tv_sec += delay_ms / 1000;
-    deadline.tv_nsec += (delay_ms % 1000) * 1000000;
-    if (deadline.tv_nsec >= 1000000000) {
-        deadline.tv_sec++;
-        deadline.tv_nsec -= 1000000000;
-    }
+    struct timespec deadline = { .tv_sec = until_mono_ms / 1000,
+                                 .tv_nsec = until_mono_ms % 1000 * 1000000 };
     while (!relay->is_stopping && relay->count == 0) {
         if (pthread_cond_timedwait(&relay->wake, &relay->lock, &deadline) != 0) {
             break;
@@ -157,14 +159,15 @@ static void *run(void *arg)
 {
     struct relay *relay = arg;
     struct job *jobs = xcalloc(SCAN_MAX, sizeof(*jobs));
-    int64_t next_scan_ms = 0;
+    int64_t next_scan_ms = 0; /* monotonic: a clock that is set back must not stop the outbox */
     (void)pthread_mutex_lock(&relay->lock);
     while (!relay->is_stopping) {
         size_t count = take_pending(relay, jobs, SCAN_MAX);
         (void)pthread_mutex_unlock(&relay->lock);
         publish_all(relay, jobs, count);
-        if (clock_wall_ms() >= next_scan_ms) {
-            next_scan_ms = scan(relay, jobs);
+        if (clock_mono_ms() >= next_scan_ms) {
+            int64_t delay_ms = scan(relay, jobs);
+            next_scan_ms = clock_mono_ms() + delay_ms;
         }
         (void)pthread_mutex_lock(&relay->lock);
         wait_for_work(relay, next_scan_ms);
