@@ -25,7 +25,9 @@ struct relay {
     bool is_stopping;
     struct job *pending; /* ring of PENDING_MAX */
     size_t first, count;
-    bool broker_is_down; /* so that a change is logged once */
+    /* So that a change is logged once. */
+    bool broker_is_down;
+    struct error unread; /* why a record could not be read */
 };
 
 static void note_broker(struct relay *relay, enum err rc, const struct error *e)
@@ -37,6 +39,15 @@ static void note_broker(struct relay *relay, enum err rc, const struct error *e)
         log_info("the broker takes messages again");
     }
     relay->broker_is_down = is_down;
+}
+
+/* Readiness tells about a store that is down, but not about a record that cannot be read. */
+static void note_outbox(struct relay *relay, const struct error *e)
+{
+    if (e->code == ERR_CORRUPT && strcmp(e->text, relay->unread.text) != 0) {
+        log_error("the outbox passes over a record that cannot be read: %s", e->text);
+    }
+    relay->unread = *e;
 }
 
 static enum err publish(struct relay *relay, struct job *job)
@@ -105,12 +116,12 @@ static int64_t scan(struct relay *relay, struct job *found)
         { .kind = JOBS_DUE_ANNOUNCE, .grace_ms = announce_grace_ms, .limit = SCAN_MAX },
     };
     int64_t next_ms = INT64_MAX;
+    struct error unread = { 0 };
     for (size_t q = 0; q < ARRAY_LEN(queries); q++) {
         size_t count = 0;
         int64_t due_ms = INT64_MAX;
-        struct error e = { 0 };
-        if (jobs_due(g->jobs, &queries[q], found, &count, &due_ms, &e) != OK) {
-            continue; /* readiness tells about the store */
+        if (jobs_due(g->jobs, &queries[q], found, &count, &due_ms, &unread) != OK) {
+            continue;
         }
         if (queries[q].kind == JOBS_DUE_LOST) {
             for (size_t i = 0; i < count; i++) {
@@ -121,6 +132,7 @@ static int64_t scan(struct relay *relay, struct job *found)
         }
         next_ms = due_ms < next_ms ? due_ms : next_ms;
     }
+    note_outbox(relay, &unread);
     int64_t counts[JOB_STATE_MAX];
     if (jobs_count(g->jobs, counts, NULL) == OK) {
         for (size_t i = 0; i < JOB_STATE_MAX; i++) {

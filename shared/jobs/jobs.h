@@ -103,7 +103,8 @@ struct jobs_due_query {
 };
 
 /* Oldest first. *ret_next_ms: wall clock when the next one of this kind falls due, INT64_MAX when
- * none is known: what a poller may sleep for. */
+ * none is known: what a poller may sleep for. A record that cannot be read holds up no other: it is
+ * passed over, and beside OK *e (zeroed by the caller) says ERR_CORRUPT and which one it is. */
 enum err jobs_due(struct jobs *s, const struct jobs_due_query *query, struct job *ret_jobs,
                   size_t *ret_count, int64_t *ret_next_ms, struct error *e) MUST_CHECK;
 /* The outbox's marks: each is a compare-and-set that changes one thing. ERR_CONFLICT: the record

@@ -80,7 +80,7 @@ struct jobs_ops {
                      size_t *ret_count, bool *ret_has_more, struct error *e);
     enum err (*count)(struct jobs *s, int64_t ret_counts[JOB_STATE_MAX], struct error *e);
     /* Oldest key first. *ret_next_ms: the key of the first job that was not returned, INT64_MAX
-     * when there is none. */
+     * when there is none. A record that cannot be read is passed over; *e tells, beside OK. */
     enum err (*due)(struct jobs *s, const struct jobs_due_range *range, struct job *ret_jobs,
                     size_t *ret_count, int64_t *ret_next_ms, struct error *e);
 };

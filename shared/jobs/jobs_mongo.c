@@ -64,6 +64,7 @@ struct reading {
     size_t limit;
     size_t count;
     bool has_more;
+    bool passes_over_corrupt;
     const char *key;
     int64_t next_ms;
 };
@@ -89,7 +90,8 @@ static enum err read_jobs(const struct mongo_session *q, const bson_t *filter, c
             r->next_ms = r->key != NULL ? date_of(doc, r->key) : 0;
         } else {
             err = mongo_record_read(doc, &r->jobs[r->count], e);
-            r->count++;
+            r->count += err == OK;
+            err = err == ERR_CORRUPT && r->passes_over_corrupt ? OK : err;
         }
     }
     if (err == OK && mongoc_cursor_error(cursor, &error)) {
@@ -359,7 +361,7 @@ static enum err mongo_due(struct jobs *s, const struct jobs_due_range *range, st
     if (err != OK) {
         return err;
     }
-    struct reading due = { .jobs = ret_jobs, .limit = range->limit };
+    struct reading due = { .jobs = ret_jobs, .limit = range->limit, .passes_over_corrupt = true };
     struct reading next = { .limit = 0 };
     err = read_due(&q, range, "$lte", &due, e);
     if (err == OK && !due.has_more) {

@@ -376,7 +376,8 @@ static enum err sqlite_due(struct jobs *s, const struct jobs_due_range *range, s
             next_ms = key_ms;
         } else {
             read = read_record(&q, 0, &ret_jobs[count], e);
-            count++;
+            count += read == OK;
+            read = read == ERR_CORRUPT ? OK : read;
         }
     }
     err = query_close(&q, e);

@@ -214,6 +214,9 @@ enum err job_from_record(const json_t *record, struct job *ret_job, struct error
     }
     if (err == OK) {
         *ret_job = *j;
+    } else if (e != NULL && id_is_valid(j->id)) {
+        const struct error why = *e;
+        (void)err_set(e, err, "job %s: %s", j->id, why.text);
     }
     return err;
 }

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "jobs/jobs_impl.h"
+
 #define DUE_MAX 10
 
 static struct job due[DUE_MAX];
@@ -202,6 +204,27 @@ static void test_oldest_first(void **state)
     }
 }
 
+/* As a newer version or an operator's hand may leave one. */
+static void test_unreadable_record_holds_up_no_other(void **state)
+{
+    (void)state;
+    struct job bad;
+    job_init(&bad, OWNER);
+    bad.queued_at_ms -= 1000;
+    bad.options.sample_rate_hz = 12345;
+    assert_ok(jobs_create(store, &bad, NULL));
+    assert_err(ERR_CORRUPT, jobs_get(store, bad.id, NULL, &bad, NULL));
+    struct job good = new_job(OWNER);
+    struct jobs_due_query query = { .kind = JOBS_DUE_PUBLISH, .limit = DUE_MAX };
+    struct error e = { 0 };
+    enum err err = jobs_due(store, &query, due, &due_count, &next_ms, &e);
+    assert_ok(store->ops->remove(store, bad.id, NULL));
+    assert_ok(err);
+    assert_only(&good);
+    assert_err(ERR_CORRUPT, e.code);
+    assert_non_null(strstr(e.text, bad.id));
+}
+
 const struct CMUnitTest due_cases[] = {
     CASE(test_nothing_is_due),
     CASE(test_publish),
@@ -211,5 +234,6 @@ const struct CMUnitTest due_cases[] = {
     CASE(test_notice),
     CASE(test_marks_do_not_trip_over_each_other),
     CASE(test_oldest_first),
+    CASE(test_unreadable_record_holds_up_no_other),
 };
 const size_t due_case_count = ARRAY_LEN(due_cases);
