@@ -62,6 +62,21 @@ def test_grace_outlasts_the_drain(objects):
             assert int(command[1]) >= 5, f"{name}: requests still come for a moment after SIGTERM"
 
 
+def test_what_a_server_is_before_it_is_ready(objects):
+    """A name of its own that a probe uses must resolve while the probe has not succeeded yet."""
+    services = {name_of(service): service["spec"] for service in of_kind(objects, "Service")}
+    for workload in of_kind(objects, "StatefulSet"):
+        own = f"{name_of(workload)}-0.{workload['spec']['serviceName']}"
+        if own in str(pod_of(workload)["containers"][0].get("startupProbe")):
+            assert services[workload["spec"]["serviceName"]].get("publishNotReadyAddresses") is True, own
+
+
+def test_volumes_keep_their_rights(objects):
+    """Group rights given again at each mount would reach RabbitMQ's cookie, which only its owner may read."""
+    for workload in of_kind(objects, "StatefulSet"):
+        assert pod_of(workload)["securityContext"]["fsGroupChangePolicy"] == "OnRootMismatch", name_of(workload)
+
+
 def test_rollout_and_disruption(objects, overlay):
     budgets = {budget["spec"]["selector"]["matchLabels"]["app.kubernetes.io/name"]: budget["spec"]
                for budget in of_kind(objects, "PodDisruptionBudget")}
