@@ -1,5 +1,7 @@
 """The manifests keep the rules that no schema knows: security, probes, grace, rollout."""
-from support import SERVICES, containers, is_ours, name_of, of_kind, pod_of, workloads
+import re
+
+from support import ROOT, SERVICES, containers, is_ours, name_of, of_kind, pod_of, workloads
 
 MEBI = {"Mi": 1, "Gi": 1024}
 
@@ -100,3 +102,12 @@ def test_resources(objects):
         if name_of(workload) == "converter":
             slots = int(environment(container)["UNREEL_SLOTS"]["value"])
             assert mebibytes(container["resources"]["limits"]["memory"]) >= slots * 512 + 256
+
+
+def test_broker_blocks_publishers_before_it_is_killed(objects):
+    """Its alarm is a size: it does not know its container's limit, and a share would be one of the machine's memory."""
+    limit = next(mebibytes(container["resources"]["limits"]["memory"]) for workload, container in containers(objects)
+                 if name_of(workload) == "rabbitmq")
+    text = (ROOT / "k8s" / "base" / "rabbitmq.conf").read_text()
+    watermark = int(re.search(r"^vm_memory_high_watermark\.absolute = (\d+)MB$", text, re.M).group(1))
+    assert limit * 0.4 <= watermark <= limit * 0.7
