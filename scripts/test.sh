@@ -50,6 +50,7 @@ scripts/servers.sh start "$work"
 servers=$(/usr/bin/python3 tests/support/servers/versions.py)
 
 suite dev lint -L '^lint$' -j2
+suite dev deploy -L '^deploy$' -j2
 suite dev unit -L '^unit$' -j2
 suite dev fuzz-corpus -L '^fuzz$' -j2
 suite dev contract -L '^contract$' -j2
