@@ -107,7 +107,9 @@ static enum err start(struct service *service, void *settings, void **ret_state,
 
 static void drain(void *state)
 {
-    queue_consumer_cancel(((struct notifier *)state)->consumer);
+    struct notifier *n = state;
+    queue_consumer_cancel(n->consumer);
+    notifier_threads_stop(n);
 }
 
 static bool is_idle(void *state)

@@ -32,7 +32,7 @@ struct notifier {
     atomic_int busy;
     pthread_t *threads; /* slots takers, then the poller */
     int thread_count;
-    pthread_mutex_t lock; /* of is_stopping, for the poller's sleep */
+    pthread_mutex_t lock; /* of is_stopping, for the poller */
     pthread_cond_t wake;
     bool is_stopping;
 };
@@ -41,6 +41,9 @@ extern struct metric metric_notifications;
 
 /* worker.c: threads that take from "mp3", and one that looks for notices that fell due. */
 enum err notifier_threads_start(struct notifier *n, struct error *e) MUST_CHECK;
+/* None begins a notice of the records any more; does not wait. Those that take from "mp3" end with
+ * their consumer. */
+void notifier_threads_stop(struct notifier *n);
 void notifier_threads_join(struct notifier *n);
 
 /* notices.c: sends what is due for a job that has ended. Two notifiers never send the same notice

@@ -130,7 +130,16 @@ static void *take_messages(void *arg)
     }
 }
 
-/* Sends what fell due; returns when to look again, as a wall-clock time. */
+static bool is_stopping(struct notifier *n)
+{
+    (void)pthread_mutex_lock(&n->lock);
+    bool stopping = n->is_stopping;
+    (void)pthread_mutex_unlock(&n->lock);
+    return stopping;
+}
+
+/* Sends what fell due; returns when to look again, as a wall-clock time. What is left when the
+ * service drains stays due: each one may take a receiver's whole time limit. */
 static int64_t send_due(struct notifier *n, struct job *jobs)
 {
     struct jobs_due_query query = { .kind = JOBS_DUE_NOTICE,
@@ -142,7 +151,7 @@ static int64_t send_due(struct notifier *n, struct job *jobs)
         return clock_wall_ms() + poll_max_ms; /* readiness tells about the store */
     }
     atomic_fetch_add(&n->busy, 1);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && !is_stopping(n); i++) {
         char traceparent[TRACEPARENT_SIZE];
         char trace_id[TRACE_ID_SIZE];
         trace_accept(jobs[i].traceparent, traceparent, trace_id);
@@ -196,15 +205,20 @@ enum err notifier_threads_start(struct notifier *n, struct error *e)
     return OK;
 }
 
+void notifier_threads_stop(struct notifier *n)
+{
+    (void)pthread_mutex_lock(&n->lock);
+    n->is_stopping = true;
+    (void)pthread_cond_signal(&n->wake);
+    (void)pthread_mutex_unlock(&n->lock);
+}
+
 void notifier_threads_join(struct notifier *n)
 {
     if (n->threads == NULL) {
         return;
     }
-    (void)pthread_mutex_lock(&n->lock);
-    n->is_stopping = true;
-    (void)pthread_cond_signal(&n->wake);
-    (void)pthread_mutex_unlock(&n->lock);
+    notifier_threads_stop(n);
     for (int i = 0; i < n->thread_count; i++) {
         (void)pthread_join(n->threads[i], NULL);
     }

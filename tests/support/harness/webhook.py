@@ -15,14 +15,15 @@ SECRET = "whsec_" + base64.b64encode(KEY).decode()
 
 class Receiver:
     def __init__(self):
-        self.events, self.faults, self.tries = [], [], 0
-        self.status = 204
+        self.events, self.faults, self.tries, self.ids = [], [], 0, []
+        self.status, self.delay_s = 204, 0
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 receiver.take(self.headers, body)
+                time.sleep(receiver.delay_s)
                 self.send_response(receiver.status)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
@@ -42,6 +43,7 @@ class Receiver:
         """Runs in the server's thread, where an assertion would be lost: faults are kept for check()."""
         self.tries += 1
         event_id, stamp = headers["webhook-id"], headers["webhook-timestamp"]
+        self.ids.append(event_id)
         signed = f"{event_id}.{stamp}.".encode() + body
         expected = "v1," + base64.b64encode(hmac.new(KEY, signed, hashlib.sha256).digest()).decode()
         if expected not in headers["webhook-signature"].split():
