@@ -201,4 +201,7 @@ void notices_send(struct notifier *n, struct job *job)
     if (mail_due || webhook_due) {
         store_notices(n, job);
     }
+    if (job->email.due_at_ms > 0 || job->webhook.due_at_ms > 0) {
+        notifier_put_off(n);
+    }
 }

@@ -32,15 +32,18 @@ struct notifier {
     atomic_int busy;
     pthread_t *threads; /* slots takers, then the poller */
     int thread_count;
-    pthread_mutex_t lock; /* of is_stopping, for the poller */
+    pthread_mutex_t lock; /* of the next ones, for the poller */
     pthread_cond_t wake;
     bool is_stopping;
+    bool was_put_off; /* since the poller looked */
 };
 
 extern struct metric metric_notifications;
 
 /* worker.c: threads that take from "mp3", and one that looks for notices that fell due. */
 enum err notifier_threads_start(struct notifier *n, struct error *e) MUST_CHECK;
+/* A notice was put off: the poller shall look when it is due. */
+void notifier_put_off(struct notifier *n);
 /* None begins a notice of the records any more; does not wait. Those that take from "mp3" end with
  * their consumer. */
 void notifier_threads_stop(struct notifier *n);

@@ -179,9 +179,10 @@ static void *poll_records(void *arg)
         (void)clock_gettime(CLOCK_REALTIME, &until);
         until.tv_sec += delay_ms / 1000;
         (void)pthread_mutex_lock(&n->lock);
-        if (!n->is_stopping) {
+        if (!n->is_stopping && !n->was_put_off) {
             (void)pthread_cond_timedwait(&n->wake, &n->lock, &until);
         }
+        n->was_put_off = false;
     }
     (void)pthread_mutex_unlock(&n->lock);
     free(jobs);
@@ -203,6 +204,14 @@ enum err notifier_threads_start(struct notifier *n, struct error *e)
         n->thread_count++;
     }
     return OK;
+}
+
+void notifier_put_off(struct notifier *n)
+{
+    (void)pthread_mutex_lock(&n->lock);
+    n->was_put_off = true;
+    (void)pthread_cond_signal(&n->wake);
+    (void)pthread_mutex_unlock(&n->lock);
 }
 
 void notifier_threads_stop(struct notifier *n)

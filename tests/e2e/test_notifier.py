@@ -35,6 +35,18 @@ def test_event_that_is_told_again_is_sent_once(stack, user, mail, receiver, mess
     assert receiver.ids.count(f"evt_{done['id']}_succeeded") == 1
 
 
+def test_second_try_comes_when_it_is_due(stack, user, slow):
+    """After 5 s and a little: not when the poller, which sleeps for half a minute, would look anyway."""
+    slow.status = 500
+    job = user.convert(media.clip("m4a"), webhook_url=slow.url)
+    wait_until(lambda: slow.tries == 1, 20)
+    slow.status = 204
+    began = time.monotonic()
+    slow.wait_event(job["id"], 15)
+    assert time.monotonic() - began > 4
+    assert slow.ids == [f"evt_{job['id']}_succeeded"] * 2
+
+
 def test_sigterm_ends_a_round_of_retries(make_stack, slow):
     """Receivers that hang must not keep the service beyond its drain time: what is left is due later."""
     stack = make_stack()
