@@ -94,16 +94,21 @@ struct content {
 
 static void describe(const struct job *job, const char *public_url, struct content *c)
 {
+    int len = (int)strlen(public_url);
+    while (len > 0 && public_url[len - 1] == '/') {
+        len--;
+    }
     if (job->state == JOB_SUCCEEDED) {
         (void)snprintf(c->subject, sizeof(c->subject), "Your MP3 is ready: %s", job->filename);
         (void)snprintf(c->line, sizeof(c->line), "%s has been converted.", job->filename);
-        (void)snprintf(c->link, sizeof(c->link), "%s/download?fid=%s", public_url, job->mp3_fid);
+        (void)snprintf(c->link, sizeof(c->link), "%.*s/download?fid=%s", len, public_url,
+                       job->mp3_fid);
     } else {
         (void)snprintf(c->subject, sizeof(c->subject), "Conversion %s: %s",
                        job->state == JOB_FAILED ? "failed" : "cancelled", job->filename);
         (void)snprintf(c->line, sizeof(c->line), "%s was not converted. %s", job->filename,
                        job->error.detail);
-        (void)snprintf(c->link, sizeof(c->link), "%s/v1/jobs/%s", public_url, job->id);
+        (void)snprintf(c->link, sizeof(c->link), "%.*s/v1/jobs/%s", len, public_url, job->id);
     }
 }
 

@@ -9,8 +9,8 @@
 #define MAIL_MAX 16384
 
 /* Writes the whole message with CRLF lines to `out` (born with MAIL_MAX). `public_url` is where the
- * gateway is reached, without a slash at the end; `from` is a bare address. ERR_INVALID when an
- * address could break a header. */
+ * gateway is reached; `from` is a bare address. ERR_INVALID when an address could break a header.
+ */
 enum err mail_compose(const struct job *job, const char *from, const char *public_url,
                       const char *event_id, struct buf *out, struct error *e) MUST_CHECK;
 

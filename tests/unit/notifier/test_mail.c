@@ -46,7 +46,7 @@ static void test_parts(void **state)
     struct buf mail;
     buf_init(&mail, MAIL_MAX);
     assert_int_equal(
-        mail_compose(&job, "unreel@example.org", "http://host:1", "evt_1", &mail, NULL), OK);
+        mail_compose(&job, "unreel@example.org", "http://host:1/", "evt_1", &mail, NULL), OK);
     const char *text = buf_text(&mail);
     assert_non_null(strstr(text, "From: Unreel <unreel@example.org>\r\n"));
     assert_non_null(strstr(text, "To: <ann@example.org>\r\n"));
