@@ -190,6 +190,9 @@ void notices_send(struct notifier *n, struct job *job)
         enum outcome outcome = send_mail(n, job, &e);
         note_outcome(&job->email, outcome, mail_delays_s, ARRAY_LEN(mail_delays_s), 0);
         log_outcome("mail", 0, outcome, &job->email, &e);
+        /* Now, not when the webhook is through: who is killed while a receiver hangs must not have
+         * the mail sent again. */
+        store_notices(n, job);
     }
     if (webhook_due) {
         int64_t min_delay_s = 0;
@@ -197,8 +200,6 @@ void notices_send(struct notifier *n, struct job *job)
         note_outcome(&job->webhook, outcome, webhook_delays_s, ARRAY_LEN(webhook_delays_s),
                      min_delay_s);
         log_outcome("webhook", RESULTS, outcome, &job->webhook, &e);
-    }
-    if (mail_due || webhook_due) {
         store_notices(n, job);
     }
     if (job->email.due_at_ms > 0 || job->webhook.due_at_ms > 0) {
