@@ -136,6 +136,7 @@ static enum err start(struct service *service, void *settings, void **ret_state,
 {
     struct converter *c = xcalloc(1, sizeof(*c));
     c->settings = settings;
+    c->service = service;
     converter_metrics_register();
     enum err rc = check_settings(c->settings, e);
     if (rc == OK) {

@@ -10,6 +10,7 @@
 #include "core/text.h"
 #include "jobs/message.h"
 #include "pipeline/pipeline.h"
+#include "service/service.h"
 
 #include "core/banned.h"
 
@@ -59,6 +60,40 @@ static enum err claim(struct converter *c, const struct job_message *message, bo
     return rc;
 }
 
+/* The store is away, which is no fault of the message: it stays in hand until the store is back.
+ * Given back it would come again at once, and after a few rounds the broker would call it dead.
+ * False when there is nothing to wait for any more. */
+static bool wait_for_store(struct converter *c, struct queue_message *message, enum err rc)
+{
+    if ((rc != ERR_BUSY && rc != ERR_TIMEOUT) || service_is_draining(c->service)) {
+        return false;
+    }
+    clock_sleep_ms(1000);
+    return queue_extend(message, NULL) == OK;
+}
+
+/* Claims the job, waiting for the store while it is away. On OK the converter is busy until
+ * run_claimed has ended. */
+static enum err claim_patiently(struct converter *c, const struct job_message *content,
+                                struct queue_message *message, struct job *ret_job, struct error *e)
+{
+    bool redelivered = queue_message_is_redelivered(message);
+    for (bool has_waited = false;; has_waited = true) {
+        atomic_fetch_add(&c->busy, 1);
+        enum err rc = claim(c, content, redelivered, ret_job, e);
+        if (rc == OK) {
+            return OK;
+        }
+        atomic_fetch_sub(&c->busy, 1);
+        if (!has_waited && (rc == ERR_BUSY || rc == ERR_TIMEOUT)) {
+            log_warn("the message waits for the store: %s", e->text);
+        }
+        if (!wait_for_store(c, message, rc)) {
+            return rc;
+        }
+    }
+}
+
 /* Tells the notifier and subscribers. What fails here is done again by the gateway's outbox. */
 static void announce(struct converter *c, struct job *job)
 {
@@ -71,7 +106,6 @@ static void announce(struct converter *c, struct job *job)
 static enum queue_verdict run_claimed(struct converter *c, struct job *job,
                                       struct queue_message *message)
 {
-    atomic_fetch_add(&c->busy, 1);
     metric_add(&metric_jobs_in_flight, 0, 1);
     metric_observe(&metric_queue_wait, 0, (double)(clock_wall_ms() - job->queued_at_ms) / 1e3);
     log_info("attempt %d of %lld bytes", job->attempt, (long long)job->size_bytes);
@@ -108,7 +142,7 @@ static enum queue_verdict verdict_without_claim(struct converter *c, enum err rc
         return QUEUE_DONE;
     default:
         log_error("the job could not be claimed: %s", e->text);
-        /* Not a hot loop: the store needs time. */
+        /* Not a hot loop. */
         clock_sleep_ms(1000);
         return QUEUE_RETRY;
     }
@@ -133,7 +167,7 @@ void worker_handle(struct converter *c, struct queue_message *message)
         (void)text_copy(content.traceparent, sizeof(content.traceparent), traceparent);
         log_context(trace_id, content.job_id[0] != '\0' ? content.job_id : content.video_fid);
         struct job job;
-        enum err rc = claim(c, &content, queue_message_is_redelivered(message), &job, &e);
+        enum err rc = claim_patiently(c, &content, message, &job, &e);
         verdict = rc == OK ? run_claimed(c, &job, message)
                            : verdict_without_claim(c, rc, &job, &content, &e);
     }

@@ -20,8 +20,11 @@ struct converter_settings {
     int64_t wall_limit_s, no_progress_limit_s, consumer_timeout_s;
 };
 
+struct service;
+
 struct converter {
     const struct converter_settings *settings;
+    const struct service *service;
     struct blobs *videos, *mp3s;
     struct jobs *jobs;
     struct queue *queue;

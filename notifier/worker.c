@@ -18,6 +18,14 @@ static const int take_timeout_ms = 1000;
 static const int64_t poll_max_ms = 30000;
 static const int64_t notice_grace_ms = 10000; /* the message is on its way */
 
+static bool is_stopping(struct notifier *n)
+{
+    (void)pthread_mutex_lock(&n->lock);
+    bool stopping = n->is_stopping;
+    (void)pthread_mutex_unlock(&n->lock);
+    return stopping;
+}
+
 /* The tutorial's gateway and converter made this MP3 between them: it gets a record, so that it can
  * be mailed and downloaded. */
 static enum err adopt(struct notifier *n, const struct job_message *message, struct job *ret_job,
@@ -69,11 +77,32 @@ static enum err find_job(struct notifier *n, const struct job_message *message, 
     return rc == ERR_EXISTS ? jobs_get(n->jobs, ret_job->id, NULL, ret_job, e) : rc;
 }
 
-static enum queue_verdict handle_content(struct notifier *n, const struct job_message *message)
+/* The store is away, which is no fault of the message: it stays in hand until the store is back.
+ * Given back it would come again at once, and after a few rounds the broker would call it dead. */
+static enum err find_patiently(struct notifier *n, const struct job_message *content,
+                               struct queue_message *message, struct job *ret_job, struct error *e)
+{
+    for (bool has_waited = false;; has_waited = true) {
+        enum err rc = find_job(n, content, ret_job, e);
+        if ((rc != ERR_BUSY && rc != ERR_TIMEOUT) || is_stopping(n)) {
+            return rc;
+        }
+        if (!has_waited) {
+            log_warn("the message waits for the store: %s", e->text);
+        }
+        clock_sleep_ms(1000);
+        if (queue_extend(message, NULL) != OK) {
+            return rc;
+        }
+    }
+}
+
+static enum queue_verdict handle_content(struct notifier *n, const struct job_message *content,
+                                         struct queue_message *message)
 {
     struct job job;
     struct error e = { 0 };
-    enum err rc = find_job(n, message, &job, &e);
+    enum err rc = find_patiently(n, content, message, &job, &e);
     if (rc == ERR_NOT_FOUND) {
         log_info("the job was deleted; message dropped");
         return QUEUE_DONE;
@@ -105,7 +134,7 @@ static void handle(struct notifier *n, struct queue_message *message)
         char trace_id[TRACE_ID_SIZE];
         trace_accept(content.traceparent, traceparent, trace_id);
         log_context(trace_id, content.job_id[0] != '\0' ? content.job_id : content.video_fid);
-        verdict = handle_content(n, &content);
+        verdict = handle_content(n, &content, message);
     }
     if (queue_finish(message, verdict, &e) != OK) {
         log_warn("the broker did not take the verdict; the message will come again: %s", e.text);
@@ -128,14 +157,6 @@ static void *take_messages(void *arg)
             atomic_fetch_sub(&n->busy, 1);
         }
     }
-}
-
-static bool is_stopping(struct notifier *n)
-{
-    (void)pthread_mutex_lock(&n->lock);
-    bool stopping = n->is_stopping;
-    (void)pthread_mutex_unlock(&n->lock);
-    return stopping;
 }
 
 /* Sends what fell due; returns when to look again, as a wall-clock time. What is left when the
