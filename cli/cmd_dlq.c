@@ -144,8 +144,9 @@ static int act(const char *verb, const char *url, bool json)
         rc = strcmp(verb, "list") == 0 ? list_all(q, json, &e) : act_all(q, verb, json, &e);
     }
     if (rc != OK) {
+        bool is_away = rc == ERR_BUSY || rc == ERR_TIMEOUT;
         say_error("dlq: %s", e.text);
-        return rc == ERR_BUSY || rc == ERR_TIMEOUT ? EXIT_UNAVAILABLE : EXIT_FAILED;
+        return is_away ? EXIT_UNAVAILABLE : rc == ERR_INVALID ? EXIT_USAGE : EXIT_FAILED;
     }
     return EXIT_OK;
 }

@@ -209,4 +209,5 @@ def test_dead_letters(server, unreel):
     assert "UNREEL_QUEUE_URL" in unreel.run("dlq", "list", code=2)
     unreel.run("dlq", code=2)
     unreel.run("dlq", "list", "again", *data, code=2)
+    assert "amqp" in unreel.run("dlq", "list", "--queue-url", "http://127.0.0.1/", code=2)
     unreel.run("dlq", "list", "--queue-url", f"amqp://127.0.0.1:{free_port()}/", code=6)
