@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what is missing of the Debian packages that the named groups need: build, demo, test.
-#   install-packages.sh build [demo] [test]
+# Installs what is missing of the Debian packages that the named groups need: build, demo, man, test.
+#   install-packages.sh build [demo] [man] [test]
 # With nothing missing it needs neither network nor root.
 set -euo pipefail
 
@@ -8,6 +8,7 @@ build=(build-essential cmake ninja-build pkg-config
     libmicrohttpd-dev libmongoc-dev librabbitmq-dev libmariadb-dev libjwt-dev libavformat-dev libavcodec-dev
     libswresample-dev libavutil-dev libmp3lame-dev libjansson-dev libsqlite3-dev libcurl4-openssl-dev
     libargon2-dev libseccomp-dev libssl-dev)
+man=(help2man)
 demo=(ffmpeg espeak-ng curl jq python3)
 test=(clang-14 clang-tidy-14 clang-format-14 libclang-rt-14-dev libcmocka-dev
     python3 python3-pytest python3-pika python3-pymongo python3-gridfs python3-aiosmtpd python3-yaml
@@ -20,6 +21,7 @@ for group in "$@"; do
     case $group in
     build) wanted+=("${build[@]}") ;;
     demo) wanted+=("${demo[@]}") ;;
+    man) wanted+=("${man[@]}") ;;
     test) wanted+=("${test[@]}") ;;
     *)
         echo "install-packages.sh: no group is called $group" >&2

@@ -3,6 +3,6 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-scripts/install-packages.sh build
+scripts/install-packages.sh build man
 scripts/build.sh release
 cmake --install build/release --prefix "$1"
