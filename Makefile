@@ -11,7 +11,7 @@ help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 demo: ## build, and watch a video become an MP3 (VIDEO=FILE for one of yours)
-	@scripts/demo.sh $(VIDEO)
+	@scripts/demo.sh $(if $(VIDEO),"$(VIDEO)")
 
 test: ## everything: lint, unit, contract, fuzz, end to end on both engine sets
 	@scripts/test.sh

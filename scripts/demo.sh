@@ -60,7 +60,7 @@ sed '/^$/,$d' "$work/serve.out"
 printf '\n$ TOKEN=$(curl -u USER:PASSWORD -X POST %s/login)\n' "$server"
 token=$(curl -sS --fail-with-body -X POST -u "$UNREEL_ADMIN_EMAIL:$UNREEL_ADMIN_PASSWORD" "$server/login")
 printf '\n$ curl -H "Authorization: Bearer $TOKEN" -F file=@%s %s/upload\n' "$(basename "$video")" "$server"
-job=$(curl -sS --fail-with-body -H "Authorization: Bearer $token" -F "file=@$video" "$server/upload")
+job=$(curl -sS --fail-with-body -H "Authorization: Bearer $token" -F "file=@\"$video\"" "$server/upload")
 id=$(jq -er .id <<<"$job")
 echo "$job" | jq -c '{id, state, filename, size_bytes}'
 
