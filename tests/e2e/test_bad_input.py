@@ -14,12 +14,17 @@ from harness.service import Service
 from harness.wait import wait_until
 
 
+def logged_refusals(stack):
+    return len(re.findall(r"upload (refused|broken off)", stack.gateway.log_text()))
+
+
 @pytest.fixture
 def nothing_left(stack):
-    """What a refused upload may not leave: a file."""
-    before = stack.engines.blob_ids("videos")
+    """A refused upload leaves no file, and a line in the log."""
+    before, lines = stack.engines.blob_ids("videos"), logged_refusals(stack)
     yield
     wait_until(lambda: stack.engines.blob_ids("videos") <= before, 10, what="the removal of a refused upload")
+    wait_until(lambda: logged_refusals(stack) == lines + 1, 10, what="a line about the refused upload")
 
 
 def test_login_with_a_wrong_password_equals_an_unknown_user(stack):
