@@ -33,3 +33,18 @@ void store_close(struct store *s)
     }
     (void)rmdir(s->folder);
 }
+
+int store_set_up(void **state)
+{
+    struct store *s = xmalloc(sizeof(*s));
+    store_open(s);
+    *state = s;
+    return 0;
+}
+
+int store_tear_down(void **state)
+{
+    store_close(*state);
+    free(*state);
+    return 0;
+}

@@ -14,4 +14,10 @@ struct store {
 void store_open(struct store *s);
 void store_close(struct store *s);
 
+/* A case whose *state is a store. An assertion that fails leaves the test where it stands, and only
+ * the teardown still runs: what a case closes itself would stay behind. */
+int store_set_up(void **state);
+int store_tear_down(void **state);
+#define STORE_CASE(name) cmocka_unit_test_setup_teardown(name, store_set_up, store_tear_down)
+
 #endif

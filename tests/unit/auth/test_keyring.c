@@ -88,12 +88,10 @@ static bool verifies(struct keyring *k, const char *token)
 
 static void test_first_key(void **state)
 {
-    (void)state;
+    struct store *s = *state;
     atomic_store(&now_ms, START);
-    struct store s;
-    store_open(&s);
-    struct keyring *one = new_ring(s.accounts);
-    struct keyring *two = new_ring(s.accounts);
+    struct keyring *one = new_ring(s->accounts);
+    struct keyring *two = new_ring(s->accounts);
     AUTO(mem_free) char *a = sign(one);
     AUTO(mem_free) char *b = sign(two);
     assert_true(is_same_key(a, b));
@@ -101,17 +99,14 @@ static void test_first_key(void **state)
     assert_true(verifies(two, a));
     keyring_free(one);
     keyring_free(two);
-    store_close(&s);
 }
 
 static void test_rotation_overlaps(void **state)
 {
-    (void)state;
+    struct store *s = *state;
     atomic_store(&now_ms, START);
-    struct store s;
-    store_open(&s);
-    struct keyring *k = new_ring(s.accounts);
-    struct keyring *other = new_ring(s.accounts); /* another process */
+    struct keyring *k = new_ring(s->accounts);
+    struct keyring *other = new_ring(s->accounts); /* another process */
     AUTO(mem_free) char *old = sign(k);
     advance(30 * DAY - 1);
     assert_int_equal(published_count(k), 1);
@@ -142,35 +137,31 @@ static void test_rotation_overlaps(void **state)
     assert_true(verifies(k, new));
     keyring_free(k);
     keyring_free(other);
-    store_close(&s);
 }
 
 static void test_command(void **state)
 {
-    (void)state;
+    struct store *s = *state;
     atomic_store(&now_ms, START);
-    struct store s;
-    store_open(&s);
     struct signing_key key;
     struct error e;
-    assert_int_equal(keyring_rotate(s.accounts, START, &key, &e), OK);
+    assert_int_equal(keyring_rotate(s->accounts, START, &key, &e), OK);
     assert_int_equal(key.activates_at_ms, START); /* the first one has nobody to wait for */
     assert_string_equal(key.pem, "");
-    assert_int_equal(keyring_rotate(s.accounts, START + 1, &key, &e), OK);
+    assert_int_equal(keyring_rotate(s->accounts, START + 1, &key, &e), OK);
     assert_int_equal(key.activates_at_ms, START + 1 + KEYRING_PUBLISH_MS);
-    assert_int_equal(keyring_rotate(s.accounts, START + 2, &key, &e), ERR_EXISTS);
+    assert_int_equal(keyring_rotate(s->accounts, START + 2, &key, &e), ERR_EXISTS);
     /* However often it is called, the set stays small enough for every verifier. */
     int made = 0;
     for (int i = 1; i < 100; i++) {
-        made += keyring_rotate(s.accounts, START + 12 * MINUTE * i, &key, &e) == OK ? 1 : 0;
+        made += keyring_rotate(s->accounts, START + 12 * MINUTE * i, &key, &e) == OK ? 1 : 0;
     }
     assert_int_equal(made, 6);
     atomic_store(&now_ms, START + 1200 * MINUTE);
-    struct keyring *k = new_ring(s.accounts);
+    struct keyring *k = new_ring(s->accounts);
     assert_int_equal(published_count(k), 8);
     keyring_free(k);
-    assert_int_equal(keyring_rotate(s.accounts, START + 10 * DAY, &key, &e), OK);
-    store_close(&s);
+    assert_int_equal(keyring_rotate(s->accounts, START + 10 * DAY, &key, &e), OK);
 }
 
 struct race {
@@ -192,14 +183,12 @@ static void *sign_first(void *arg)
 
 static void test_eight_start_at_once(void **state)
 {
-    (void)state;
+    struct store *s = *state;
     atomic_store(&now_ms, START);
-    struct store s;
-    store_open(&s);
     struct race races[8];
     pthread_t threads[8];
     for (int i = 0; i < 8; i++) {
-        races[i].k = i % 2 == 0 ? new_ring(s.accounts) : races[i - 1].k;
+        races[i].k = i % 2 == 0 ? new_ring(s->accounts) : races[i - 1].k;
         assert_int_equal(pthread_create(&threads[i], NULL, sign_first, &races[i]), 0);
     }
     for (int i = 0; i < 8; i++) {
@@ -213,7 +202,6 @@ static void test_eight_start_at_once(void **state)
             keyring_free(races[i].k);
         }
     }
-    store_close(&s);
 }
 
 static void test_database_away(void **state)
@@ -250,8 +238,10 @@ static void test_database_away(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_first_key),     cmocka_unit_test(test_rotation_overlaps),
-        cmocka_unit_test(test_command),       cmocka_unit_test(test_eight_start_at_once),
+        STORE_CASE(test_first_key),
+        STORE_CASE(test_rotation_overlaps),
+        STORE_CASE(test_command),
+        STORE_CASE(test_eight_start_at_once),
         cmocka_unit_test(test_database_away),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

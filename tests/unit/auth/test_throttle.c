@@ -90,22 +90,19 @@ static int64_t wait_of(struct store *s, enum throttle_kind kind, const char *nam
 
 static void test_in_the_database(void **state)
 {
-    (void)state;
-    struct store s;
-    store_open(&s);
+    struct store *s = *state;
     for (int i = 0; i < 5; i++) {
-        assert_int_equal(wait_of(&s, THROTTLE_ACCOUNT, "ann@example.org"), 0);
-        assert_int_equal(throttle_fail(s.accounts, &limits, THROTTLE_ACCOUNT,
+        assert_int_equal(wait_of(s, THROTTLE_ACCOUNT, "ann@example.org"), 0);
+        assert_int_equal(throttle_fail(s->accounts, &limits, THROTTLE_ACCOUNT,
                                        i % 2 == 0 ? "ann@example.org" : "ANN@example.ORG", NOW,
                                        NULL),
                          OK);
     }
-    assert_int_equal(wait_of(&s, THROTTLE_ACCOUNT, "Ann@Example.org"), SECOND);
-    assert_int_equal(wait_of(&s, THROTTLE_ACCOUNT, "bob@example.org"), 0);
-    assert_int_equal(wait_of(&s, THROTTLE_ADDRESS, "ann@example.org"), 0);
-    assert_int_equal(throttle_clear(s.accounts, THROTTLE_ACCOUNT, "ann@EXAMPLE.org", NULL), OK);
-    assert_int_equal(wait_of(&s, THROTTLE_ACCOUNT, "ann@example.org"), 0);
-    store_close(&s);
+    assert_int_equal(wait_of(s, THROTTLE_ACCOUNT, "Ann@Example.org"), SECOND);
+    assert_int_equal(wait_of(s, THROTTLE_ACCOUNT, "bob@example.org"), 0);
+    assert_int_equal(wait_of(s, THROTTLE_ADDRESS, "ann@example.org"), 0);
+    assert_int_equal(throttle_clear(s->accounts, THROTTLE_ACCOUNT, "ann@EXAMPLE.org", NULL), OK);
+    assert_int_equal(wait_of(s, THROTTLE_ACCOUNT, "ann@example.org"), 0);
 }
 
 static void *fail_often(void *arg)
@@ -121,20 +118,17 @@ static void *fail_often(void *arg)
 
 static void test_no_failure_is_lost_among_threads(void **state)
 {
-    (void)state;
-    struct store s;
-    store_open(&s);
+    struct store *s = *state;
     pthread_t threads[4];
     for (size_t i = 0; i < ARRAY_LEN(threads); i++) {
-        assert_int_equal(pthread_create(&threads[i], NULL, fail_often, &s), 0);
+        assert_int_equal(pthread_create(&threads[i], NULL, fail_often, s), 0);
     }
     for (size_t i = 0; i < ARRAY_LEN(threads); i++) {
         void *failed = NULL;
         pthread_join(threads[i], &failed);
         assert_null(failed);
     }
-    assert_int_equal(wait_of(&s, THROTTLE_ADDRESS, "203.0.113.9"), MINUTE);
-    store_close(&s);
+    assert_int_equal(wait_of(s, THROTTLE_ADDRESS, "203.0.113.9"), MINUTE);
 }
 
 int main(void)
@@ -143,8 +137,8 @@ int main(void)
         cmocka_unit_test(test_account_locks_double),
         cmocka_unit_test(test_address_window),
         cmocka_unit_test(test_clock_set_back),
-        cmocka_unit_test(test_in_the_database),
-        cmocka_unit_test(test_no_failure_is_lost_among_threads),
+        STORE_CASE(test_in_the_database),
+        STORE_CASE(test_no_failure_is_lost_among_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
