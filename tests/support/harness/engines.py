@@ -69,14 +69,15 @@ class Embedded:
 class Servers:
     name = "servers"
 
-    def __init__(self, amqp_url=None):
-        mysql, amqp, mongodb = (os.environ[name] for name in VARIABLES)
+    def __init__(self, own_urls=None):
+        """own_urls: of servers that stand in for those of the environment, by the variable's name."""
+        mysql, amqp, mongodb = ({**os.environ, **(own_urls or {})}[name] for name in VARIABLES)
         self.key = secrets.token_hex(4)
         self.mysql = urlsplit(mysql)
         self.database = f"unreel_e2e_{self.key}"
         self._sql(f"CREATE DATABASE {self.database}")
         self.accounts_url = mysql.rstrip("/") + "/" + self.database
-        self.amqp_url = amqp_url or amqp
+        self.amqp_url = amqp
         self.queue_prefix = f"e2e-{self.key}."
         self.queue_url = join_query(self.amqp_url, f"prefix={self.queue_prefix}")
         self.mongo_prefix = f"e2e{self.key}_"

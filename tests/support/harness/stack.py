@@ -6,6 +6,7 @@ from pathlib import Path
 from . import webhook
 from .client import Client
 from .service import Service, clean_environment
+from .wait import wait_until
 
 ADMIN = ("admin@example.com", "a password of the tests")
 
@@ -64,6 +65,12 @@ class Stack:
                     failures.append(str(failure))
         self.engines.remove()
         assert not failures, "\n".join(failures)
+
+    def assert_one_mp3(self, job):
+        """The record names one file, and no other attempt's file is left."""
+        assert job["state"] == "succeeded", job
+        wait_until(lambda: self.engines.blob_ids("mp3s") == {job["mp3_fid"]}, 20,
+                   what="the removal of the lost attempt's file")
 
     def admin(self):
         return Client(self.gateway.url, *ADMIN)
