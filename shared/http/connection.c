@@ -399,10 +399,10 @@ void connection_on_completed(void *cls, struct MHD_Connection *c, void **request
     if (r->match.route != NULL && r->match.route->done != NULL) {
         r->match.route->done(r, s->options.ctx);
     }
+    reaper_set_phase(r->watched, WATCH_IDLE);
     if (r->is_cut && r->reply.is_sent && !atomic_load(&s->is_stopping)) {
         linger(r);
     }
-    reaper_set_phase(r->watched, WATCH_IDLE);
     log_context(NULL, NULL);
     free_request(r);
     (void)pthread_mutex_lock(&s->lock);

@@ -10,10 +10,17 @@
 
 #include "core/banned.h"
 
+/* In a crowd a head that has been arriving for longer than this is the first to go, and so is a
+ * body that was slower than it may be for as long. */
+#define CROWD_PATIENCE_MS 1000
+/* No head is given up before this: an honest client's follows on the heels of its connection. */
+#define CROWD_HEAD_MS 50
+
 struct watched {
     struct reaper *reaper;
     struct watched *prev, *next;
     int fd;
+    bool is_shut;
     enum watch_phase phase;
     int64_t deadline_ms; /* of the phase */
     /* The current window of a body. */
@@ -32,6 +39,7 @@ struct reaper {
     pthread_cond_t changed;
     pthread_t thread;
     struct watched *first;
+    size_t count;    /* of those that are not shut */
     int64_t wake_ms; /* when the thread wakes next */
     bool is_stopping;
 };
@@ -44,6 +52,8 @@ static int64_t earlier(int64_t a, int64_t b)
 static void shut_down(struct watched *w)
 {
     (void)shutdown(w->fd, SHUT_RDWR);
+    w->reaper->count -= w->is_shut ? 0 : 1;
+    w->is_shut = true;
     w->phase = WATCH_FREE;
     w->deadline_ms = INT64_MAX;
     w->window_end_ms = INT64_MAX;
@@ -56,14 +66,15 @@ static void begin_window(struct watched *w, int64_t now_ms)
     w->window_working_us = atomic_load(&w->working_us);
 }
 
-/* Whether the client has sent too little for the part of the window in which we waited for it. */
-static bool is_too_slow(const struct watched *w)
+/* Whether the client has sent too little for the part of the window in which we waited for it; so
+ * much of the window is over. */
+static bool is_too_slow(const struct watched *w, int64_t elapsed_ms)
 {
     if (atomic_load(&w->working_since_us) != 0) {
         return false;
     }
     const struct reaper_options *o = &w->reaper->options;
-    int64_t waited_ms = o->window_ms -
+    int64_t waited_ms = elapsed_ms -
                         (atomic_load(&w->working_us) - w->window_working_us) / INT64_C(1000);
     int64_t bytes = atomic_load(&w->bytes) - w->window_bytes;
     return bytes * 1000 < o->body_min_bytes_per_s * waited_ms;
@@ -75,13 +86,54 @@ static int64_t inspect(struct watched *w, int64_t now_ms)
     if (now_ms >= w->deadline_ms) {
         shut_down(w);
     } else if (now_ms >= w->window_end_ms) {
-        if (is_too_slow(w)) {
+        if (is_too_slow(w, w->reaper->options.window_ms)) {
             shut_down(w);
         } else {
             begin_window(w, now_ms);
         }
     }
     return earlier(w->deadline_ms, w->window_end_ms);
+}
+
+/* How little is lost with a connection; 0: it must stay. */
+static int expendability(const struct watched *w, int64_t now_ms)
+{
+    const struct reaper_options *o = &w->reaper->options;
+    int64_t elapsed_ms;
+    switch (w->phase) {
+    case WATCH_HEADER:
+        elapsed_ms = now_ms - (w->deadline_ms - o->header_ms);
+        if (elapsed_ms >= CROWD_PATIENCE_MS) {
+            return 4;
+        }
+        return elapsed_ms >= CROWD_HEAD_MS ? 1 : 0;
+    case WATCH_IDLE:
+        return 3;
+    case WATCH_BODY:
+        elapsed_ms = now_ms - (w->window_end_ms - o->window_ms);
+        return elapsed_ms >= CROWD_PATIENCE_MS && is_too_slow(w, elapsed_ms) ? 2 : 0;
+    case WATCH_FREE:
+        break;
+    }
+    return 0;
+}
+
+/* Of equals the one that has waited longest: the newest come first in the list. */
+static void give_one_up(struct reaper *r)
+{
+    int64_t now_ms = clock_mono_ms();
+    struct watched *victim = NULL;
+    int most = 0;
+    for (struct watched *w = r->first; w != NULL; w = w->next) {
+        int much = expendability(w, now_ms);
+        if (much > most || (much == most && much > 0 && w->deadline_ms <= victim->deadline_ms)) {
+            victim = w;
+            most = much;
+        }
+    }
+    if (victim != NULL) {
+        shut_down(victim);
+    }
 }
 
 static void wait_until(struct reaper *r, int64_t wake_ms)
@@ -187,7 +239,11 @@ struct watched *reaper_watch(struct reaper *r, int fd)
         r->first->prev = w;
     }
     r->first = w;
+    r->count++;
     set_phase_locked(w, WATCH_HEADER);
+    if (r->options.crowded > 0 && r->count > r->options.crowded) {
+        give_one_up(r);
+    }
     (void)pthread_mutex_unlock(&r->lock);
     return w;
 }
@@ -196,6 +252,7 @@ void reaper_forget(struct watched *w)
 {
     struct reaper *r = w->reaper;
     (void)pthread_mutex_lock(&r->lock);
+    r->count -= w->is_shut ? 0 : 1;
     if (w->prev != NULL) {
         w->prev->next = w->next;
     } else {

@@ -1,8 +1,11 @@
 /* Deadlines of connections: one thread that shuts down the sockets of clients that take too long.
  *
  * libmicrohttpd's own timeout is about inactivity only, so a client that sends a byte now and then
- * would hold its connection for ever. The reaper sleeps until the earliest deadline of all. It
- * never closes a descriptor: it calls shutdown(2), under the lock under which connections are
+ * would hold its connection for ever. The reaper sleeps until the earliest deadline of all. When
+ * the connections run short it does not wait for the deadlines: for each new one it gives up the
+ * one that is the least loss, so that no number of slow clients keeps the others out.
+ *
+ * It never closes a descriptor: it calls shutdown(2), under the lock under which connections are
  * forgotten, so it never touches a descriptor that has been closed and used again. Thread-safe. */
 #ifndef UNREEL_HTTP_REAPER_H
 #define UNREEL_HTTP_REAPER_H
@@ -22,6 +25,7 @@ struct reaper_options {
     int64_t body_deadline_ms;
     int64_t body_min_bytes_per_s; /* averaged over each window */
     int64_t window_ms;
+    size_t crowded; /* over so many connections one is given up for each new one; 0: never */
 };
 
 enum watch_phase {

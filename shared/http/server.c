@@ -17,6 +17,9 @@
 #define LISTEN_BACKLOG 1024
 #define THREAD_STACK_BYTES ((size_t)512 * 1024)
 #define RATE_WINDOW_MS 30000
+/* libmicrohttpd closes what comes over its limit at once, which the client sees as a reset. So that
+ * is so many times ours: room for those that arrive until the ones that were given up are gone. */
+#define HARD_LIMIT_FACTOR 2
 
 static void fill_defaults(struct http_server_options *o)
 {
@@ -94,17 +97,17 @@ static enum err start_daemon(struct http_server *s, struct error *e)
     unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_ITC | MHD_USE_AUTO |
                      (o->single_thread ? 0 : (unsigned)MHD_USE_THREAD_PER_CONNECTION);
     s->daemon = MHD_start_daemon(
-        flags, 0, NULL, NULL, connection_on_request, s,                               /* */
-        MHD_OPTION_LISTEN_SOCKET, s->listen_fd,                                       /* */
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)o->max_connections,                    /* */
-        MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)o->max_connections_per_ip,      /* */
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, o->memory_per_connection,                 /* */
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)((o->idle_timeout_ms + 999) / 1000), /* */
-        MHD_OPTION_THREAD_STACK_SIZE, THREAD_STACK_BYTES,                             /* */
-        MHD_OPTION_STRICT_FOR_CLIENT, 1,                                              /* */
-        MHD_OPTION_URI_LOG_CALLBACK, connection_on_target, s,                         /* */
-        MHD_OPTION_NOTIFY_CONNECTION, connection_on_notify, s,                        /* */
-        MHD_OPTION_NOTIFY_COMPLETED, connection_on_completed, s,                      /* */
+        flags, 0, NULL, NULL, connection_on_request, s,                                /* */
+        MHD_OPTION_LISTEN_SOCKET, s->listen_fd,                                        /* */
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)o->max_connections * HARD_LIMIT_FACTOR, /* */
+        MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)o->max_connections_per_ip,       /* */
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, o->memory_per_connection,                  /* */
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)((o->idle_timeout_ms + 999) / 1000),  /* */
+        MHD_OPTION_THREAD_STACK_SIZE, THREAD_STACK_BYTES,                              /* */
+        MHD_OPTION_STRICT_FOR_CLIENT, 1,                                               /* */
+        MHD_OPTION_URI_LOG_CALLBACK, connection_on_target, s,                          /* */
+        MHD_OPTION_NOTIFY_CONNECTION, connection_on_notify, s,                         /* */
+        MHD_OPTION_NOTIFY_COMPLETED, connection_on_completed, s,                       /* */
         MHD_OPTION_END);
     return s->daemon != NULL ? OK : err_set(e, ERR_FAULT, "the HTTP server did not start");
 }
@@ -140,6 +143,7 @@ static enum err start_parts(struct http_server *s, struct error *e)
         .body_deadline_ms = o->body_deadline_ms,
         .body_min_bytes_per_s = o->body_min_bytes_per_s,
         .window_ms = RATE_WINDOW_MS,
+        .crowded = (size_t)o->max_connections,
     };
     enum err err = open_listener(o->bind_address, o->port, &s->listen_fd, e);
     if (err == OK) {

@@ -57,7 +57,9 @@ struct http_server_options {
      * matched. */
     void (*observe)(const struct http_request *r, const struct http_route *route, int status,
                     int64_t duration_us, void *ctx);
-    int max_connections;        /* 0: 256 */
+    /* 0: 256. Over it, one that is idle or slow is closed for each new one; at twice as many, new
+     * ones are. */
+    int max_connections;
     int max_connections_per_ip; /* 0: no limit */
     int header_deadline_ms; /* 0: 10000; from accept (or the end of the previous request) to the end
                                of the headers */

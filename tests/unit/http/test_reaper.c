@@ -145,10 +145,78 @@ static void *come_and_go(void *arg)
     return NULL;
 }
 
+/* The connections that have been shut down, as letters in the order of the phases below. */
+static const char *given_up(const int theirs[], size_t count)
+{
+    static char letters[16];
+    size_t len = 0;
+    for (size_t i = 0; i < count; i++) {
+        char c;
+        letters[len] = (char)('a' + i);
+        len += recv(theirs[i], &c, 1, MSG_DONTWAIT) == 0 ? 1 : 0;
+    }
+    letters[len] = '\0';
+    return letters;
+}
+
+static void a_crowd_gives_up_the_least_loss(void **state)
+{
+    (void)state;
+
+    static const enum watch_phase phases[] = { WATCH_FREE, WATCH_BODY, WATCH_IDLE, WATCH_HEADER };
+
+    static const struct {
+        int sleep_ms;     /* before another connection comes */
+        const char *gone; /* then */
+    } steps[] = {
+        { 0, "c" },                                       /* who is idle */
+        { 0, "c" },                                       /* a head may take a moment */
+        { 70, "cd" },                                     /* but no longer */
+        { 1000, "cde" },                                  /* heads that are really slow */
+        { 0, "cdef" },   { 0, "cdefg" }, { 0, "bcdefg" }, /* a body that does not come */
+        { 0, "bcdefg" },                                  /* what we work on ourselves stays */
+    };
+    const struct reaper_options options = { .header_ms = 60000,
+                                            .idle_ms = 60000,
+                                            .body_deadline_ms = 60000,
+                                            .body_min_bytes_per_s = 1000,
+                                            .window_ms = 60000,
+                                            .crowded = ARRAY_LEN(phases) };
+
+    enum { COUNT = ARRAY_LEN(phases) + ARRAY_LEN(steps) };
+    struct reaper *r = NULL;
+    struct watched *watched[COUNT];
+    int ours[COUNT];
+    int theirs[COUNT];
+    assert_int_equal(reaper_start(&options, &r, NULL), OK);
+    for (size_t i = 0; i < COUNT; i++) {
+        int fds[2];
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+        ours[i] = fds[0];
+        theirs[i] = fds[1];
+    }
+    for (size_t i = 0; i < COUNT; i++) {
+        if (i < ARRAY_LEN(phases)) {
+            watched[i] = reaper_watch(r, ours[i]);
+            reaper_set_phase(watched[i], phases[i]);
+        } else {
+            clock_sleep_ms(steps[i - ARRAY_LEN(phases)].sleep_ms);
+            watched[i] = reaper_watch(r, ours[i]);
+            assert_string_equal(given_up(theirs, COUNT), steps[i - ARRAY_LEN(phases)].gone);
+        }
+    }
+    for (size_t i = 0; i < COUNT; i++) {
+        reaper_forget(watched[i]);
+        close(ours[i]);
+        close(theirs[i]);
+    }
+    reaper_stop(r);
+}
+
 static void threads_may_come_and_go(void **state)
 {
     (void)state;
-    const struct reaper_options options = { 1, 1, 1, 1, 1 };
+    const struct reaper_options options = { 1, 1, 1, 1, 1, 0 };
     struct reaper *r = NULL;
     assert_int_equal(reaper_start(&options, &r, NULL), OK);
     pthread_t threads[4];
@@ -173,6 +241,7 @@ int main(void)
         cmocka_unit_test(a_body_needs_its_rate),
         cmocka_unit_test(our_own_time_does_not_count),
         cmocka_unit_test(a_body_has_a_deadline),
+        cmocka_unit_test(a_crowd_gives_up_the_least_loss),
         cmocka_unit_test(threads_may_come_and_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
