@@ -13,7 +13,8 @@
 /* In a crowd a head that has been arriving for longer than this is the first to go, and so is a
  * body that was slower than it may be for as long. */
 #define CROWD_PATIENCE_MS 1000
-/* No head is given up before this: an honest client's follows on the heels of its connection. */
+/* Younger heads are given up in need only, when there are half as many again, and never before
+ * this: an honest client's follows on the heels of its connection. */
 #define CROWD_HEAD_MS 50
 
 struct watched {
@@ -95,6 +96,11 @@ static int64_t inspect(struct watched *w, int64_t now_ms)
     return earlier(w->deadline_ms, w->window_end_ms);
 }
 
+static bool is_in_need(const struct reaper *r)
+{
+    return r->count > r->options.crowded + r->options.crowded / 2;
+}
+
 /* How little is lost with a connection; 0: it must stay. */
 static int expendability(const struct watched *w, int64_t now_ms)
 {
@@ -106,7 +112,7 @@ static int expendability(const struct watched *w, int64_t now_ms)
         if (elapsed_ms >= CROWD_PATIENCE_MS) {
             return 4;
         }
-        return elapsed_ms >= CROWD_HEAD_MS ? 1 : 0;
+        return elapsed_ms >= CROWD_HEAD_MS && is_in_need(w->reaper) ? 1 : 0;
     case WATCH_IDLE:
         return 3;
     case WATCH_BODY:

@@ -169,12 +169,14 @@ static void a_crowd_gives_up_the_least_loss(void **state)
         int sleep_ms;     /* before another connection comes */
         const char *gone; /* then */
     } steps[] = {
-        { 0, "c" },                                       /* who is idle */
-        { 0, "c" },                                       /* a head may take a moment */
-        { 70, "cd" },                                     /* but no longer */
-        { 1000, "cde" },                                  /* heads that are really slow */
-        { 0, "cdef" },   { 0, "cdefg" }, { 0, "bcdefg" }, /* a body that does not come */
-        { 0, "bcdefg" },                                  /* what we work on ourselves stays */
+        { 0, "c" },      /* who is idle */
+        { 0, "c" },      /* a head may take a moment, */
+        { 70, "c" },     /* and two while there is room */
+        { 0, "cd" },     /* but no more */
+        { 1000, "cde" }, /* heads that are really slow */
+        { 0, "cdef" },    { 0, "cdefg" },
+        { 0, "cdefgh" },  { 0, "bcdefgh" }, /* a body that does not come */
+        { 0, "bcdefgh" },                   /* what we work on ourselves stays */
     };
     const struct reaper_options options = { .header_ms = 60000,
                                             .idle_ms = 60000,
