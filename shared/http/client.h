@@ -42,7 +42,10 @@ struct http_call {
 
 /* Once, before threads. */
 enum err http_client_init(struct error *e) MUST_CHECK;
-/* OK when an answer came, whatever its status. BUSY: no connection or broken; TIMEOUT; DENIED:
+/* OK when an answer came, whatever its status. Connections are kept, and a server may close a kept
+ * one at any moment: when it does so before a byte of its answer came, the call is made once more
+ * on a new one (by libcurl, which does it for every method, as browsers do: what we POST may be
+ * repeated), unless its body was a stream. BUSY: no connection or broken; TIMEOUT; DENIED:
  * address refused; INVALID: bad URL. On OK the caller releases *ret with http_response_release. */
 enum err http_client_call(const struct http_call *call, struct http_response *ret,
                           struct error *e) MUST_CHECK;

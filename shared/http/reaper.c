@@ -223,6 +223,8 @@ static void set_phase_locked(struct watched *w, enum watch_phase phase)
         begin_window(w, now_ms);
         break;
     case WATCH_IDLE:
+        /* A request that is on its way just then meets a reset. No server can help that; a client
+         * asks again on a new connection (RFC 9112, 9.5). */
         w->deadline_ms = now_ms + r->options.idle_ms;
         break;
     case WATCH_FREE:
