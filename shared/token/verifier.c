@@ -144,16 +144,18 @@ static bool is_usable(const struct token_verifier *v)
     return v->set != NULL && !is_older_than(v->set_at_ms, v->clock.mono_ms(), VERIFIER_KEEP_MS);
 }
 
-/* Under the lock: sees to it that there is a set, fresh if possible. */
-static enum err need_set(struct token_verifier *v, struct error *e)
+/* Under the lock: sees to it that there is a set, fresh if possible. Who has time fetches lead_ms
+ * before those who do not would have to. */
+static enum err need_set(struct token_verifier *v, int64_t lead_ms, struct error *e)
 {
     const int64_t now_ms = v->clock.mono_ms();
     if (!is_usable(v)) {
         if (v->is_fetching || is_older_than(v->failed_at_ms, now_ms, VERIFIER_RETRY_EMPTY_MS)) {
             fetch_or_wait(v);
         }
-    } else if (is_older_than(v->set_at_ms, now_ms, VERIFIER_REFRESH_MS) && !v->is_fetching &&
-               is_older_than(v->failed_at_ms, now_ms, VERIFIER_RETRY_STALE_MS)) {
+    } else if (is_older_than(v->set_at_ms, now_ms, VERIFIER_REFRESH_MS - lead_ms) &&
+               !v->is_fetching &&
+               is_older_than(v->failed_at_ms, now_ms, VERIFIER_RETRY_STALE_MS - lead_ms)) {
         /* One thread pays for the refresh; the others go on with the set in hand. */
         fetch_set(v);
     }
@@ -211,7 +213,7 @@ enum err token_verifier_check(struct token_verifier *v, const char *token,
                             seen_digest(token, &digest);
     const int64_t now_s = v->clock.wall_ms() / 1000;
     pthread_mutex_lock(&v->lock);
-    enum err code = need_set(v, e);
+    enum err code = need_set(v, 0, e);
     if (code == OK && !(has_digest && seen_find(&v->seen, &digest, now_s, ret_claims))) {
         code = verify_slowly(v, token, has_digest ? &digest : NULL, ret_claims, e);
     }
@@ -225,7 +227,7 @@ enum err token_verifier_check(struct token_verifier *v, const char *token,
 enum err token_verifier_ready(struct token_verifier *v, struct error *e)
 {
     pthread_mutex_lock(&v->lock);
-    const enum err code = need_set(v, e);
+    const enum err code = need_set(v, VERIFIER_LEAD_MS, e);
     pthread_mutex_unlock(&v->lock);
     return code;
 }

@@ -13,6 +13,9 @@
 /* After a failed fetch: how long callers get the old set, or ERR_BUSY, without another try. */
 #define VERIFIER_RETRY_STALE_MS (30LL * 1000)
 #define VERIFIER_RETRY_EMPTY_MS 1000
+/* token_verifier_ready fetches so much earlier than a check would: while it is called more often
+ * than that, no check waits for a fetch, however long auth takes to answer or to fail. */
+#define VERIFIER_LEAD_MS (15LL * 1000)
 
 struct verifier_clock {
     int64_t (*mono_ms)(void);

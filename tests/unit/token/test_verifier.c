@@ -212,6 +212,59 @@ static void test_down_from_the_start(void **state)
     assert_int_equal(f->server.fetches, 3);
 }
 
+/* Readiness is asked every few seconds: it fetches before a request has to. */
+static void test_readiness_keeps_the_set_fresh(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(check(f, 0), OK);
+    advance(VERIFIER_REFRESH_MS - VERIFIER_LEAD_MS);
+    assert_int_equal(check(f, 0), OK);
+    assert_int_equal(f->server.fetches, 1);
+    assert_int_equal(token_verifier_ready(f->verifier, NULL), OK);
+    assert_int_equal(f->server.fetches, 2);
+    f->server.is_down = true;
+    for (int64_t at_ms = 5000; at_ms < 2 * HOUR_MS; at_ms += 5000) {
+        advance(5000);
+        assert_int_equal(token_verifier_ready(f->verifier, NULL), OK);
+        const int fetches = f->server.fetches;
+        assert_int_equal(check(f, 0), OK);
+        assert_int_equal(f->server.fetches, fetches);
+    }
+    assert_in_range(f->server.fetches, 100, 500); /* every 15 s */
+    f->server.is_down = false;
+    advance(VERIFIER_RETRY_STALE_MS);
+    assert_int_equal(token_verifier_ready(f->verifier, NULL), OK);
+    assert_int_equal(check(f, 0), OK);
+}
+
+static void *be_ready(void *arg)
+{
+    struct fixture *f = arg;
+    return token_verifier_ready(f->verifier, NULL) == OK ? NULL : f;
+}
+
+static void test_nobody_waits_for_an_auth_that_hangs(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(check(f, 0), OK);
+    f->server.delay_ms = 500;
+    f->server.is_down = true;
+    advance(VERIFIER_REFRESH_MS);
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, be_ready, f), 0);
+    while (atomic_load(&f->server.inside) == 0) {
+        clock_sleep_ms(1);
+    }
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal(check(f, 0), OK);
+    }
+    assert_int_equal(atomic_load(&f->server.inside), 1); /* it hangs still */
+    void *failed = NULL;
+    pthread_join(thread, &failed);
+    assert_null(failed);
+    assert_int_equal(check(f, 0), OK);
+}
+
 static void test_broken_answer_keeps_the_last_set(void **state)
 {
     struct fixture *f = *state;
@@ -325,6 +378,8 @@ int main(void)
         CASE(test_unknown_kid_fetches_once_in_thirty_seconds),
         CASE(test_auth_down_keeps_the_last_set),
         CASE(test_down_from_the_start),
+        CASE(test_readiness_keeps_the_set_fresh),
+        CASE(test_nobody_waits_for_an_auth_that_hangs),
         CASE(test_broken_answer_keeps_the_last_set),
         CASE(test_a_withdrawn_key_is_refused),
         CASE(test_rubbish_never_fetches_again),
