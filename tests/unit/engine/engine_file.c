@@ -1,7 +1,8 @@
 /* engine_file PROGRAM INPUT OUTPUT [option=value ...]: engine_run on files, for
  * test_engine_files.py and for measuring. Options are the job's (bitrate=128) and max_duration_s,
  * max_output_bytes, no_progress_limit_s, unknown_size. Prints one JSON object; exits with 0
- * whatever the engine said.
+ * whatever the engine said. flips=COUNT runs it so many times, each time with other bits of the
+ * input flipped (seed=NUMBER makes others), and prints a line for each.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,8 +16,19 @@
 #include "core/text.h"
 #include "engine/engine.h"
 
+#define FLIPS_MAX 20
+/* Where most of what a demuxer parses is. */
+#define HEAD_BYTES 4096
+
+struct flip {
+    int64_t offset;
+    unsigned char mask;
+};
+
 struct files {
     int in, out;
+    struct flip flips[FLIPS_MAX];
+    size_t flip_count;
     int64_t reads, read_bytes;
     int progress_calls;
     int asked;
@@ -32,6 +44,11 @@ static enum err read_at(void *ctx, int64_t offset, void *dst, size_t len, size_t
     ssize_t got = pread(f->in, dst, len, offset);
     if (got < 0) {
         return err_set_errno(e, ERR_FAULT, errno, "pread");
+    }
+    for (size_t i = 0; i < f->flip_count; i++) {
+        if (f->flips[i].offset >= offset && f->flips[i].offset < offset + got) {
+            ((unsigned char *)dst)[f->flips[i].offset - offset] ^= f->flips[i].mask;
+        }
     }
     f->reads++;
     f->read_bytes += got;
@@ -82,8 +99,15 @@ static void on_log(void *ctx, const char *line)
     (void)json_array_append_new(f->log, json_string(line));
 }
 
+/* How often, and with what, beside the job's own options. */
+struct flipping {
+    long long runs; /* 0: once, with the file as it is */
+    long long seed;
+};
+
 /* One "name=value". */
-static bool set_option(const char *text, struct engine_job *job, struct job_options *options)
+static bool set_option(const char *text, struct engine_job *job, struct job_options *options,
+                       struct flipping *flipping)
 {
     char name[64];
     const char *equals = strchr(text, '=');
@@ -99,6 +123,10 @@ static bool set_option(const char *text, struct engine_job *job, struct job_opti
         job->limits.max_output_bytes = number;
     } else if (strcmp(name, "memory_bytes") == 0) {
         job->limits.memory_bytes = number;
+    } else if (strcmp(name, "flips") == 0) {
+        flipping->runs = number;
+    } else if (strcmp(name, "seed") == 0) {
+        flipping->seed = number;
     } else if (strcmp(name, "unknown_size") == 0) {
         job->input_size = -1;
     } else {
@@ -137,6 +165,49 @@ static void print_result(enum err err, const struct error *e, const struct engin
     json_decref(json);
 }
 
+/* The same for the same seed, on every machine. */
+static uint64_t next_random(uint64_t *state)
+{
+    *state = *state * 6364136223846793005ULL + 1442695040888963407ULL;
+    return *state >> 33;
+}
+
+/* Bits for one run; in every other run all of them in the head. */
+static void choose_flips(struct files *f, long long run, int64_t size, uint64_t *random)
+{
+    int64_t range = run % 2 == 0 && size > HEAD_BYTES ? HEAD_BYTES : size;
+    f->flip_count = 1 + (size_t)run % FLIPS_MAX;
+    for (size_t i = 0; i < f->flip_count; i++) {
+        f->flips[i].offset = (int64_t)(next_random(random) % (uint64_t)range);
+        f->flips[i].mask = (unsigned char)(1U << (next_random(random) % 8));
+    }
+}
+
+static void run_once(const struct engine_job *job, struct files *f)
+{
+    struct engine_result result;
+    struct error e = { 0 };
+    f->log = json_array();
+    f->input = (struct job_input){ .container = "" };
+    enum err err = engine_run(job, &result, &e);
+    print_result(err, &e, &result, f);
+    json_decref(f->log);
+}
+
+static void run_with_flips(const struct engine_job *job, struct files *f,
+                           const struct flipping *flipping, int64_t size)
+{
+    uint64_t random = (uint64_t)flipping->seed;
+    for (long long run = 0; run < flipping->runs && size > 0; run++) {
+        choose_flips(f, run, size, &random);
+        if (ftruncate(f->out, 0) != 0 || lseek(f->out, 0, SEEK_SET) != 0) {
+            perror("engine_file");
+            abort();
+        }
+        run_once(job, f);
+    }
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 4) {
@@ -144,8 +215,7 @@ int main(int argc, char **argv)
         return 2;
     }
     struct files files = { .in = open(argv[2], O_RDONLY | O_CLOEXEC),
-                           .out = open(argv[3], O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600),
-                           .log = json_array() };
+                           .out = open(argv[3], O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600) };
     struct stat st;
     if (files.in < 0 || files.out < 0 || fstat(files.in, &st) != 0) {
         perror("engine_file");
@@ -166,17 +236,18 @@ int main(int argc, char **argv)
                               .keep_going = keep_going,
                               .on_log = on_log };
     engine_limits_default(&job.limits);
+    struct flipping flipping = { 0, 1 };
     for (int i = 4; i < argc; i++) {
-        if (!set_option(argv[i], &job, &options)) {
+        if (!set_option(argv[i], &job, &options, &flipping)) {
             (void)fprintf(stderr, "bad option %s\n", argv[i]);
             return 2;
         }
     }
-    struct engine_result result;
-    struct error e = { 0 };
-    enum err err = engine_run(&job, &result, &e);
-    print_result(err, &e, &result, &files);
-    json_decref(files.log);
+    if (flipping.runs > 0) {
+        run_with_flips(&job, &files, &flipping, st.st_size);
+    } else {
+        run_once(&job, &files);
+    }
     (void)close(files.in);
     (void)close(files.out);
     return 0;
