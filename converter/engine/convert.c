@@ -22,6 +22,7 @@
 struct convert {
     const struct channel *channel;
     const struct protocol_start *start;
+    struct crew *crew;
     struct demux *demux;
     struct decode *decode;
     struct resample *resample; /* NULL until the first frame tells rate and channels */
@@ -102,7 +103,7 @@ static enum err start_encoder(struct convert *c, const AVFrame *frame, struct fa
         .options = options,
         .sample_rate_hz = c->sample_rate_hz,
         .channels = c->channels,
-        .threads = c->start->threads,
+        .crew = c->crew,
         .ctx = c,
         .on_bytes = on_bytes,
     };
@@ -191,7 +192,8 @@ static enum err tell_failed(const struct channel *channel, const struct failure 
     return channel_send(channel, frame, len);
 }
 
-enum err convert_run(const struct channel *channel, const struct protocol_start *start)
+enum err convert_run(const struct channel *channel, const struct protocol_start *start,
+                     struct crew *crew)
 {
     struct failure f = { 0 };
     av_max_alloc(MAX_ALLOC);
@@ -203,6 +205,7 @@ enum err convert_run(const struct channel *channel, const struct protocol_start 
     struct convert *c = xcalloc(1, sizeof(*c));
     c->channel = channel;
     c->start = start;
+    c->crew = crew;
     c->told_at_us = clock_mono_us();
     enum err err = input == NULL ? failure_set(&f, PROBLEM_INTERNAL, "no memory for the input")
                                  : run(c, input, &f);

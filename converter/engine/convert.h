@@ -4,9 +4,11 @@
 
 #include "channel.h"
 #include "core/error.h"
+#include "crew.h"
 #include "engine/protocol.h"
 
 /* OK: the parent was told how it ended. ERR_CANCELLED: the parent is gone. */
-enum err convert_run(const struct channel *channel, const struct protocol_start *start) MUST_CHECK;
+enum err convert_run(const struct channel *channel, const struct protocol_start *start,
+                     struct crew *crew) MUST_CHECK;
 
 #endif

@@ -12,13 +12,14 @@
 #include "failure.h"
 #include "jobs/options.h"
 
+struct crew;
 struct encoder;
 
 struct encoder_params {
     const struct job_options *options; /* mode, bitrate, quality */
     int sample_rate_hz;                /* one of MPEG's nine */
     int channels;                      /* 1 or 2 */
-    int threads;
+    struct crew *crew;                 /* outlives the encoder */
     void *ctx;
     /* Whole frames or parts of them, in order; the first frame is a place for the tag. */
     enum err (*on_bytes)(void *ctx, const uint8_t *bytes, size_t len);
@@ -36,7 +37,10 @@ enum err encoder_open(const struct encoder_params *params, struct encoder **ret_
 void encoder_free(struct encoder *enc);
 DEFINE_AUTO(struct encoder *, encoder_free)
 
-/* `samples` of each channel, full scale at 1.0; planes[1] is not looked at for one channel. Any
+/* Blocks while as much PCM as the crew's threads have room for waits to be encoded; on_bytes is
+ * called by this and the next one, on the caller's thread.
+ *
+ * `samples` of each channel, full scale at 1.0; planes[1] is not looked at for one channel. Any
  * float is taken: wild ones are clamped. */
 enum err encoder_feed(struct encoder *enc, const float *const planes[2], size_t samples,
                       struct failure *f) MUST_CHECK;

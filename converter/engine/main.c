@@ -7,6 +7,7 @@
 
 #include "channel.h"
 #include "convert.h"
+#include "crew.h"
 #include "failure.h"
 #include "engine/zygote_wire.h"
 #include "sandbox.h"
@@ -77,12 +78,15 @@ static int serve(void)
         return 1;
     }
     struct sandbox_limits limits = { start.memory_bytes, start.cpu_limit_s, 0 };
-    if (sandbox_enter(&limits, &e) != OK) {
+    /* Alive until _exit, with its threads. */
+    struct crew *crew = NULL;
+    if (sandbox_begin(&e) != OK || crew_new(start.threads, &crew, &e) != OK ||
+        sandbox_shut(&limits, &e) != OK) {
         refuse(&channel, &e);
         return 1;
     }
     av_log_set_callback(log_from_libav);
-    if (convert_run(&channel, &start) != OK) {
+    if (convert_run(&channel, &start, crew) != OK) {
         return 1;
     }
     channel_wait_end(&channel);

@@ -1,76 +1,124 @@
-/* One LAME, on the caller's thread. */
+/* The plan: PCM in segments, each encoded by a LAME of its own, by whichever thread is free.
+ *
+ * The plan depends on nothing but the number of samples so far, so that the bytes are the same with
+ * any number of threads. */
 #include "encoder.h"
 
-#include <lame/lame.h>
+#include <string.h>
+
+#include "joiner.h"
+#include "segment.h"
 
 #include "core/banned.h"
 
-/* Samples for one call of LAME, and the space that its header asks for them: 1.25 n + 7200. */
-#define SLICE 4608
-#define BYTES_SIZE (SLICE + SLICE / 4 + 7200)
 /* LAME's full scale for floats; its ieee_float call would scale by 32767. */
 #define FULL_SCALE 32768.0F
 /* Beyond it nothing is sound; LAME computes with what it gets. */
 #define MAX_AMPLITUDE (4 * FULL_SCALE)
+/* Lengths in frames. Frames of CBR are padded in a pattern of 49 at 44.1 kHz and its relatives: a
+ * segment that starts at a multiple of it pads as one long stream does. The first ones are short,
+ * so that two threads help with a clip of ten seconds; each joint costs JOINER_OVERLAP frames, so
+ * they grow. */
+#define PATTERN 49
+#define FIRST_LENGTH (4 * PATTERN)
+#define GROWTH (2 * PATTERN)
+#define MAX_LENGTH (21 * PATTERN)
+/* A segment begins only where this many frames are there for it. */
+#define MIN_LENGTH (2 * PATTERN)
+/* PCM of segments that run, wait to be joined, and are being filled. */
+#define SPARE_BUFFERS 2
+#define BUFFERS_MAX (CREW_THREADS_MAX + SPARE_BUFFERS)
+
+_Static_assert(MIN_LENGTH >= JOINER_OVERLAP, "the overlap is there before the next one begins");
 
 struct encoder {
-    lame_t lame;
-    int channels;
-    int sample_rate_hz;
-    enum job_mode mode;
-    int64_t samples, bytes;
-    void *ctx;
-    enum err (*on_bytes)(void *ctx, const uint8_t *bytes, size_t len);
-    float planes[2][SLICE];
-    uint8_t out[BYTES_SIZE];
+    struct segment_params params;
+    struct crew *crew;
+    struct joiner joiner;
+    int64_t samples;
+    int64_t length; /* of the segment being filled, in frames, if the input does not end in it */
+    struct segment *filling;
+    /* Submitted and not joined, in their order. */
+    struct segment *running[BUFFERS_MAX];
+    int running_count;
+    float *spare[BUFFERS_MAX]; /* buffers of no segment */
+    int spare_count, buffer_count;
 };
 
-static int set_rate_control(lame_t lame, const struct job_options *o)
+static size_t buffer_samples(const struct encoder *enc)
 {
-    switch (o->mode) {
-    case JOB_MODE_VBR:
-        return lame_set_VBR(lame, vbr_default) | lame_set_VBR_quality(lame, (float)o->quality);
-    case JOB_MODE_ABR:
-        return lame_set_VBR(lame, vbr_abr) | lame_set_VBR_mean_bitrate_kbps(lame, o->bitrate_kbps);
-    case JOB_MODE_CBR:
-    default:
-        return lame_set_VBR(lame, vbr_off) | lame_set_brate(lame, o->bitrate_kbps);
+    return (size_t)(MAX_LENGTH + MIN_LENGTH) * (size_t)enc->params.frame_samples;
+}
+
+static void give_back(struct encoder *enc, float *pcm)
+{
+    enc->spare[enc->spare_count++] = pcm;
+}
+
+static enum err join_oldest(struct encoder *enc, struct failure *f)
+{
+    struct segment *s = enc->running[0];
+    crew_wait(enc->crew, &s->task);
+    enc->running_count--;
+    memmove(enc->running, enc->running + 1, (size_t)enc->running_count * sizeof(enc->running[0]));
+    give_back(enc, s->pcm[0]);
+    return joiner_add(&enc->joiner, s, f);
+}
+
+/* A buffer, if need be that of the oldest segment, which then is waited for. */
+static enum err take_buffer(struct encoder *enc, float **ret_pcm, struct failure *f)
+{
+    while (enc->spare_count == 0 && enc->buffer_count == crew_threads(enc->crew) + SPARE_BUFFERS) {
+        enum err err = join_oldest(enc, f);
+        if (err != OK) {
+            return err;
+        }
     }
+    if (enc->spare_count == 0) {
+        float *pcm = malloc(buffer_samples(enc) * (size_t)enc->params.channels * sizeof(*pcm));
+        if (pcm == NULL) {
+            return failure_set(f, PROBLEM_RESOURCE_LIMIT, "The conversion needs too much memory.");
+        }
+        enc->buffer_count++;
+        give_back(enc, pcm);
+    }
+    *ret_pcm = enc->spare[--enc->spare_count];
+    return OK;
 }
 
-static void say_nothing(const char *format, va_list args)
+static enum err begin_segment(struct encoder *enc, int64_t start, struct failure *f)
 {
-    (void)format;
-    (void)args;
-}
-
-/* All of LAME's setters return 0 or a negative number. */
-static int set_up(lame_t lame, const struct encoder_params *p)
-{
-    int failed = lame_set_errorf(lame, say_nothing) | lame_set_debugf(lame, say_nothing) |
-                 lame_set_msgf(lame, say_nothing);
-    failed |= lame_set_num_channels(lame, p->channels);
-    failed |= lame_set_mode(lame, p->channels == 1 ? MONO : JOINT_STEREO);
-    /* Equal rates: LAME's own resampler stays out, so that the sample count is exact. */
-    failed |= lame_set_in_samplerate(lame, p->sample_rate_hz);
-    failed |= lame_set_out_samplerate(lame, p->sample_rate_hz);
-    failed |= set_rate_control(lame, p->options);
-    failed |= lame_set_bWriteVbrTag(lame, 1);
-    lame_set_write_id3tag_automatic(lame, 0);
-    return failed;
+    float *pcm = NULL;
+    enum err err = take_buffer(enc, &pcm, f);
+    if (err != OK) {
+        return err;
+    }
+    enc->filling = xmalloc(sizeof(*enc->filling));
+    segment_init(enc->filling, &enc->params, start);
+    enc->filling->pcm[0] = pcm;
+    enc->filling->pcm[1] = pcm + (enc->params.channels == 2 ? buffer_samples(enc) : 0);
+    return OK;
 }
 
 enum err encoder_open(const struct encoder_params *params, struct encoder **ret_encoder,
                       struct failure *f)
 {
     AUTO(encoder_free) struct encoder *enc = xcalloc(1, sizeof(*enc));
-    enc->channels = params->channels;
-    enc->sample_rate_hz = params->sample_rate_hz;
-    enc->mode = params->options->mode;
-    enc->ctx = params->ctx;
-    enc->on_bytes = params->on_bytes;
-    enc->lame = lame_init();
-    if (enc->lame == NULL || set_up(enc->lame, params) != 0 || lame_init_params(enc->lame) < 0) {
+    enc->params.options = *params->options;
+    enc->params.sample_rate_hz = params->sample_rate_hz;
+    enc->params.channels = params->channels;
+    enc->params.frame_samples = params->sample_rate_hz >= 32000 ? 1152 : 576;
+    enc->crew = params->crew;
+    enc->length = FIRST_LENGTH;
+    joiner_init(&enc->joiner, params->ctx, params->on_bytes);
+    enum err err = begin_segment(enc, 0, f);
+    if (err != OK) {
+        return err;
+    }
+    /* Here, so that a refusal is told at once, and the tables that LAME's instances share are made
+     * before there are two at a time. */
+    enc->filling->lame = segment_make_lame(&enc->params);
+    if (enc->filling->lame == NULL) {
         return failure_set(f, PROBLEM_INTERNAL, "LAME refused %d Hz, %d channels, %d kbit/s",
                            params->sample_rate_hz, params->channels, params->options->bitrate_kbps);
     }
@@ -80,19 +128,58 @@ enum err encoder_open(const struct encoder_params *params, struct encoder **ret_
 
 void encoder_free(struct encoder *enc)
 {
-    if (enc != NULL) {
-        (void)lame_close(enc->lame);
-        free(enc);
+    if (enc == NULL) {
+        return;
     }
+    atomic_store(&enc->params.is_stopping, true);
+    for (int i = 0; i < enc->running_count; i++) {
+        crew_wait(enc->crew, &enc->running[i]->task);
+        give_back(enc, enc->running[i]->pcm[0]);
+        segment_release(enc->running[i]);
+        free(enc->running[i]);
+    }
+    if (enc->filling != NULL) {
+        give_back(enc, enc->filling->pcm[0]);
+        segment_release(enc->filling);
+        free(enc->filling);
+    }
+    for (int i = 0; i < enc->spare_count; i++) {
+        free(enc->spare[i]);
+    }
+    joiner_release(&enc->joiner);
+    free(enc);
 }
 
-static enum err emit(struct encoder *enc, int result, struct failure *f)
+static void submit(struct encoder *enc, struct segment *s)
 {
-    if (result < 0) {
-        return failure_set(f, PROBLEM_INTERNAL, "LAME failed with %d", result);
+    enc->filling = NULL;
+    enc->running[enc->running_count++] = s;
+    crew_submit(enc->crew, &s->task);
+}
+
+/* The segment being filled has all of its PCM and what the next one needs to begin. */
+static enum err next_segment(struct encoder *enc, struct failure *f)
+{
+    struct segment *s = enc->filling;
+    int64_t frame_samples = enc->params.frame_samples;
+    int64_t length = enc->length;
+    s->samples = (size_t)((length + JOINER_OVERLAP) * frame_samples);
+    enc->length = length + GROWTH < MAX_LENGTH ? length + GROWTH : MAX_LENGTH;
+    submit(enc, s);
+    /* At least one buffer more than `s` has: it is not joined here. */
+    enum err err = begin_segment(enc, s->start + length, f);
+    if (err != OK) {
+        return err;
     }
-    enc->bytes += result;
-    return result == 0 ? OK : enc->on_bytes(enc->ctx, enc->out, (size_t)result);
+    enc->filling->have = (size_t)(MIN_LENGTH * frame_samples);
+    for (int c = 0; c < enc->params.channels; c++) {
+        memcpy(enc->filling->pcm[c], s->pcm[c] + length * frame_samples,
+               enc->filling->have * sizeof(*s->pcm[c]));
+    }
+    while (err == OK && enc->running_count > 0 && crew_is_done(enc->crew, &enc->running[0]->task)) {
+        err = join_oldest(enc, f);
+    }
+    return err;
 }
 
 /* A comparison with NaN is false, so NaN becomes silence. */
@@ -109,37 +196,48 @@ enum err encoder_feed(struct encoder *enc, const float *const planes[2], size_t 
                       struct failure *f)
 {
     for (size_t done = 0; done < samples;) {
-        size_t count = samples - done < SLICE ? samples - done : SLICE;
-        for (int c = 0; c < enc->channels; c++) {
-            copy_scaled(enc->planes[c], planes[c] + done, count);
+        struct segment *s = enc->filling;
+        size_t full = (size_t)((enc->length + MIN_LENGTH) * enc->params.frame_samples);
+        size_t room = full - s->have;
+        size_t count = samples - done < room ? samples - done : room;
+        for (int c = 0; c < enc->params.channels; c++) {
+            copy_scaled(s->pcm[c] + s->have, planes[c] + done, count);
         }
-        int result = lame_encode_buffer_float(enc->lame, enc->planes[0], enc->planes[1], (int)count,
-                                              enc->out, sizeof(enc->out));
-        enum err err = emit(enc, result, f);
-        if (err != OK) {
-            return err;
-        }
+        s->have += count;
         done += count;
         enc->samples += (int64_t)count;
+        if (s->have == full) {
+            enum err err = next_segment(enc, f);
+            if (err != OK) {
+                return err;
+            }
+        }
     }
     return OK;
 }
 
 enum err encoder_finish(struct encoder *enc, struct encoder_summary *ret_summary, struct failure *f)
 {
-    enum err err = emit(enc, lame_encode_flush(enc->lame, enc->out, sizeof(enc->out)), f);
+    struct segment *last = enc->filling;
+    last->samples = last->have;
+    last->is_last = true;
+    submit(enc, last);
+    enum err err = OK;
+    while (err == OK && enc->running_count > 0) {
+        err = join_oldest(enc, f);
+    }
+    const struct joiner *j = &enc->joiner;
+    err = err != OK ? err : joiner_finish(&enc->joiner, enc->samples, f);
     if (err != OK) {
         return err;
     }
     struct encoder_summary *summary = ret_summary;
-    summary->tag_len = lame_get_lametag_frame(enc->lame, summary->tag, sizeof(summary->tag));
-    if (summary->tag_len > sizeof(summary->tag)) {
-        return failure_set(f, PROBLEM_INTERNAL, "LAME's tag has %zu bytes", summary->tag_len);
-    }
-    summary->bitrate_kbps = lame_get_brate(enc->lame);
-    if (enc->mode != JOB_MODE_CBR && enc->samples > 0) {
-        double seconds = (double)enc->samples / enc->sample_rate_hz;
-        double kbps = (double)(enc->bytes - (int64_t)summary->tag_len) / 125 / seconds;
+    summary->tag_len = j->tag_len;
+    memcpy(summary->tag, j->tag_bytes, j->tag_len);
+    summary->bitrate_kbps = lame_get_brate(j->current->lame);
+    if (enc->params.options.mode != JOB_MODE_CBR && enc->samples > 0) {
+        double seconds = (double)enc->samples / enc->params.sample_rate_hz;
+        double kbps = (double)j->tag.bytes / 125 / seconds;
         summary->bitrate_kbps = kbps > 320 ? 320 : (int)(kbps + 0.5);
     }
     return OK;

@@ -189,16 +189,27 @@ static enum err enter_seccomp(struct error *e)
     if (filter == NULL) {
         return err_set(e, ERR_FAULT, "seccomp_init");
     }
-    int failed = add_rules(filter);
+    int failed = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
+    failed = failed != 0 ? failed : add_rules(filter);
     failed = failed != 0 ? failed : seccomp_load(filter);
     seccomp_release(filter);
     return failed != 0 ? err_set_errno(e, ERR_FAULT, -failed, "seccomp") : OK;
 }
 
-enum err sandbox_enter(const struct sandbox_limits *limits, struct error *e)
+enum err sandbox_begin(struct error *e)
 {
     enum err err = set_process_flags(e);
-    err = err != OK ? err : enter_landlock(e);
-    err = err != OK ? err : set_limits(limits, e);
+    return err != OK ? err : enter_landlock(e);
+}
+
+enum err sandbox_shut(const struct sandbox_limits *limits, struct error *e)
+{
+    enum err err = set_limits(limits, e);
     return err != OK ? err : enter_seccomp(e);
+}
+
+enum err sandbox_enter(const struct sandbox_limits *limits, struct error *e)
+{
+    enum err err = sandbox_begin(e);
+    return err != OK ? err : sandbox_shut(limits, e);
 }

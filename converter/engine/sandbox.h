@@ -19,6 +19,12 @@ struct sandbox_limits {
  * try them. Single-threaded when called. */
 enum err sandbox_enter(const struct sandbox_limits *limits, struct error *e) MUST_CHECK;
 
+/* The same in two steps, for a process with threads: they are made between the two. What the first
+ * does holds for its own thread and those made later; the second finds all threads, and from then
+ * on none can be made. */
+enum err sandbox_begin(struct error *e) MUST_CHECK;
+enum err sandbox_shut(const struct sandbox_limits *limits, struct error *e) MUST_CHECK;
+
 /* 0: the kernel has none. */
 int sandbox_landlock_abi(void);
 

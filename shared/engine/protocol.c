@@ -190,7 +190,7 @@ enum err protocol_unpack_start(const uint8_t *src, size_t len, struct protocol_s
     m.options.quality = take_int(&src, 0, 9, &ok);
     m.options.sample_rate_hz = take_int(&src, 0, 48000, &ok);
     m.options.channels = take_int(&src, 0, 2, &ok);
-    m.threads = take_int(&src, 1, 256, &ok);
+    m.threads = take_int(&src, 1, 64, &ok);
     m.input_size = take_int64(&src, -1, INT64_MAX, &ok);
     m.max_duration_s = take_int64(&src, 1, MAX_TIME_US / 1000000, &ok);
     m.memory_bytes = take_int64(&src, 1, INT64_MAX, &ok);

@@ -171,7 +171,10 @@ static void run(struct fake_parent *parent, const uint8_t *bytes, size_t len,
                 const struct protocol_start *start)
 {
     fake_parent_start(parent, bytes, (int64_t)len);
-    enum err err = convert_run(&parent->channel, start);
+    struct crew *crew = NULL;
+    assert_int_equal(crew_new(start->threads, &crew, NULL), OK);
+    enum err err = convert_run(&parent->channel, start, crew);
+    crew_free(crew);
     fake_parent_stop(parent);
     assert_int_equal(err, OK);
     assert_true(parent->has_done != parent->has_failed);

@@ -1,0 +1,40 @@
+/* Makes one stream of the encoded segments, which come in their order: joins neighbours, writes
+ * what is settled, counts it for the tag. */
+#ifndef UNREEL_CONVERTER_ENGINE_JOINER_H
+#define UNREEL_CONVERTER_ENGINE_JOINER_H
+
+#include "encoder.h"
+#include "segment.h"
+#include "tag.h"
+
+/* Frames at the head of a segment that are thrown away, until the new encoder's psychoacoustic
+ * model has heard enough. */
+#define JOINER_WARM_UP 24
+/* How many frames past the next one's start a segment goes on at first: LAME holds two back, so a
+ * few are there to choose from. */
+#define JOINER_OVERLAP 30
+/* How many more, when none of those fits. */
+#define JOINER_STEP 8
+
+struct joiner {
+    void *ctx;
+    enum err (*on_bytes)(void *ctx, const uint8_t *bytes, size_t len);
+    struct segment *current; /* written up to `written`; its LAME can still go on */
+    int64_t written;         /* the number of the first frame that is not written yet */
+    struct tag tag;
+    size_t tag_len;
+    uint8_t tag_bytes[PROTOCOL_TAG_MAX];
+};
+
+void joiner_init(struct joiner *j, void *ctx,
+                 enum err (*on_bytes)(void *ctx, const uint8_t *bytes, size_t len));
+void joiner_release(struct joiner *j);
+
+/* Takes the next segment, which has been encoded; it came from malloc. When this returns OK, its
+ * PCM is needed no more. */
+enum err joiner_add(struct joiner *j, struct segment *next, struct failure *f) MUST_CHECK;
+/* After the last one: the rest of the stream and the tag, for the number of samples that went in.
+ */
+enum err joiner_finish(struct joiner *j, int64_t samples, struct failure *f) MUST_CHECK;
+
+#endif

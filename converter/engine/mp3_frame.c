@@ -1,0 +1,106 @@
+#include "mp3_frame.h"
+
+#include "core/attr.h"
+
+#include "core/banned.h"
+
+#define HEADER_SIZE ((size_t)4)
+#define CRC_SIZE ((size_t)2)
+#define MODE_MONO 3U
+
+struct bits {
+    const uint8_t *bytes;
+    size_t at; /* a bit */
+};
+
+/* kbit/s of MPEG-2 and of MPEG-1, by the header's index; 0: free format or forbidden. */
+static const int16_t bitrates[2][16] = {
+    { 0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160, 0 },
+    { 0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 0 },
+};
+
+/* By the header's version: 2.5, none, 2, 1. */
+static const int sample_rates[4][4] = {
+    { 11025, 12000, 8000, 0 },
+    { 0, 0, 0, 0 },
+    { 22050, 24000, 16000, 0 },
+    { 44100, 48000, 32000, 0 },
+};
+
+static unsigned take(struct bits *b, size_t count)
+{
+    unsigned value = 0;
+    for (size_t i = 0; i < count; i++, b->at++) {
+        value = value << 1 | (b->bytes[b->at / 8] >> (7 - b->at % 8) & 1U);
+    }
+    return value;
+}
+
+static size_t side_len(const struct mp3_frame *f)
+{
+    if (f->version == 1) {
+        return f->channels == 1 ? 17 : 32;
+    }
+    return f->channels == 1 ? 9 : 17;
+}
+
+static bool parse_header(const uint8_t *bytes, struct mp3_frame *f)
+{
+    struct bits b = { bytes, 0 };
+    unsigned sync = take(&b, 11);
+    unsigned version = take(&b, 2);
+    unsigned layer = take(&b, 2);
+    bool has_crc = take(&b, 1) == 0;
+    unsigned bitrate = take(&b, 4);
+    f->sample_rate_hz = sample_rates[version][take(&b, 2)];
+    unsigned padding = take(&b, 1);
+    (void)take(&b, 1);
+    f->channels = take(&b, 2) == MODE_MONO ? 1 : 2;
+    f->version = version == 3 ? 1 : 0;
+    f->bitrate_kbps = bitrates[f->version][bitrate];
+    if (sync != 0x7FF || layer != 1 || f->sample_rate_hz == 0 || f->bitrate_kbps == 0) {
+        return false;
+    }
+    f->samples = f->version == 1 ? 1152 : 576;
+    f->head_len = HEADER_SIZE + (has_crc ? CRC_SIZE : 0) + side_len(f);
+    f->len = (size_t)(f->samples / 8 * 1000 * f->bitrate_kbps / f->sample_rate_hz) + padding;
+    return f->len >= f->head_len;
+}
+
+/* A granule of one channel: 59 bits in MPEG-1, 63 in MPEG-2; its block type. */
+static uint8_t take_block_type(struct bits *b, int version)
+{
+    uint8_t block_type = 0;
+    /* part2_3_length, big_values, global_gain, scalefac_compress. */
+    b->at += version == 1 ? 12 + 9 + 8 + 4 : 12 + 9 + 8 + 9;
+    size_t end = b->at + (version == 1 ? 1 + 22 + 3 : 1 + 22 + 2);
+    if (take(b, 1) != 0) {
+        block_type = (uint8_t)take(b, 2);
+    }
+    b->at = end;
+    return block_type;
+}
+
+bool mp3_frame_parse(const uint8_t *bytes, size_t len, struct mp3_frame *ret_frame)
+{
+    struct mp3_frame f = { 0 };
+    if (len < HEADER_SIZE || !parse_header(bytes, &f) || len < f.head_len) {
+        return false;
+    }
+    struct bits b = { bytes, (f.head_len - side_len(&f)) * 8 };
+    size_t channels = (size_t)f.channels;
+    f.main_data_begin = (int)take(&b, f.version == 1 ? 9 : 8);
+    if (f.version == 1) {
+        /* Private bits, and which scale factors the second granule shares. */
+        b.at += (channels == 1 ? 5 : 3) + 4 * channels;
+    } else {
+        b.at += channels;
+    }
+    for (int granule = 0; granule <= f.version; granule++) {
+        for (int c = 0; c < f.channels; c++) {
+            f.last_block_types[c] = take_block_type(&b, f.version);
+        }
+    }
+    *ret_frame = f;
+    return true;
+}
