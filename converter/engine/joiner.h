@@ -9,10 +9,10 @@
 
 /* Frames at the head of a segment that are thrown away, until the new encoder's psychoacoustic
  * model has heard enough. */
-#define JOINER_WARM_UP 24
+#define JOINER_WARM_UP 16
 /* How many frames past the next one's start a segment goes on at first: LAME holds two back, so a
  * few are there to choose from. */
-#define JOINER_OVERLAP 30
+#define JOINER_OVERLAP 22
 /* How many more, when none of those fits. */
 #define JOINER_STEP 8
 

@@ -21,7 +21,7 @@
  * they grow. */
 #define PATTERN 49
 #define FIRST_LENGTH (4 * PATTERN)
-#define GROWTH (2 * PATTERN)
+#define GROWTH (4 * PATTERN)
 #define MAX_LENGTH (21 * PATTERN)
 /* A segment begins only where this many frames are there for it. */
 #define MIN_LENGTH (2 * PATTERN)

@@ -13,10 +13,14 @@
 
 struct zygote; /* engine/zygote.h: for who runs many files */
 
+/* Added to memory_bytes for each thread: the sound of the longest segment, what LAME makes of it,
+ * LAME's own state and a stack. */
+#define ENGINE_THREAD_BYTES ((int64_t)16 << 20)
+
 struct engine_limits {
     int64_t max_duration_s;      /* decoded audio; default 6 h */
     int64_t max_output_bytes;    /* 0: from the duration and the bitrate */
-    int64_t memory_bytes;        /* RLIMIT_AS; default 512 MiB */
+    int64_t memory_bytes;        /* RLIMIT_AS, without ENGINE_THREAD_BYTES; default 512 MiB */
     int64_t wall_limit_s;        /* default 3 h */
     int64_t no_progress_limit_s; /* default 60 */
 };
@@ -28,7 +32,7 @@ struct engine_job {
     struct zygote *zygote; /* the child comes from it, and program is not looked at; NULL: exec'd */
     const struct job_options *options;
     struct engine_limits limits;
-    int threads;        /* for the encoder; 1 or more */
+    int threads;        /* for the encoder, 1 to 64; the output does not depend on it */
     int64_t input_size; /* bytes; of an input still growing: what is known, or -1 */
     void *ctx;          /* for the callbacks, which all run on the caller's thread */
     /* Positional read of the input, as blobs_pread. A failure ends the run and is its result. */

@@ -37,7 +37,7 @@ void session_init(struct session *s, const struct engine_job *job)
         .threads = job->threads,
         .input_size = job->input_size,
         .max_duration_s = job->limits.max_duration_s,
-        .memory_bytes = job->limits.memory_bytes,
+        .memory_bytes = job->limits.memory_bytes + job->threads * ENGINE_THREAD_BYTES,
         .cpu_limit_s = CPU_BASE_S + job->limits.max_duration_s / CPU_SHARE,
     };
     s->out_len = protocol_pack_start(s->out, &start);

@@ -1,8 +1,8 @@
 /* engine_file PROGRAM INPUT OUTPUT [option=value ...]: engine_run on files, for
  * test_engine_files.py and for measuring. Options are the job's (bitrate=128) and max_duration_s,
- * max_output_bytes, no_progress_limit_s, unknown_size. Prints one JSON object; exits with 0
- * whatever the engine said. flips=COUNT runs it so many times, each time with other bits of the
- * input flipped (seed=NUMBER makes others), and prints a line for each.
+ * max_output_bytes, memory_bytes, no_progress_limit_s, threads, unknown_size. Prints one JSON
+ * object; exits with 0 whatever the engine said. flips=COUNT runs it so many times, each time with
+ * other bits of the input flipped (seed=NUMBER makes others), and prints a line for each.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -127,6 +127,8 @@ static bool set_option(const char *text, struct engine_job *job, struct job_opti
         flipping->runs = number;
     } else if (strcmp(name, "seed") == 0) {
         flipping->seed = number;
+    } else if (strcmp(name, "threads") == 0) {
+        job->threads = (int)number;
     } else if (strcmp(name, "unknown_size") == 0) {
         job->input_size = -1;
     } else {

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "engine_child/crew.h"
 #include "engine_child/sandbox.h"
 
 /* What a process that lives on exits with; anything else is a failed expectation. */
@@ -74,11 +76,25 @@ static int remove_file(void)
 
 static int work(void)
 {
+    void *kept[50] = { NULL };
     void *memory = malloc((size_t)8 << 20);
     if (memory == NULL) {
         return 1;
     }
     memset(memory, 1, (size_t)8 << 20);
+    /* Small ones as well: an arena of the thread's own would grow by mprotect. */
+    for (size_t i = 0; i < 500; i++) {
+        void *small = malloc(20000);
+        if (small == NULL) {
+            return 1;
+        }
+        memset(small, 1, 20000);
+        free(kept[i % 50]);
+        kept[i % 50] = small;
+    }
+    for (size_t i = 0; i < 50; i++) {
+        free(kept[i]);
+    }
     char byte = 'x';
     bool is_written = write(2, &byte, 0) == 0;
     free(memory);
@@ -126,26 +142,54 @@ static const struct {
 #endif
 };
 
-static int in_sandbox(int (*act)(void))
+struct act_task {
+    struct crew_task task;
+    int (*act)(void);
+    int result;
+};
+
+static void run_act(struct crew_task *task)
+{
+    struct act_task *a = (struct act_task *)(void *)task;
+    a->result = a->act();
+}
+
+/* By the process's own thread, or by one that was there before the walls. */
+static int lock_in_and_act(int (*act)(void), int threads)
+{
+    struct sandbox_limits limits = { (int64_t)512 << 20, 1, 0 };
+    struct error e;
+    struct crew *crew = NULL;
+    struct act_task task = { .task = { .run = run_act }, .act = act };
+    (void)close(STDERR_FILENO);
+    (void)open("/dev/null", O_WRONLY | O_CLOEXEC);
+    if (threads == 0) {
+        return sandbox_enter(&limits, &e) == OK ? act() : 3;
+    }
+    if (sandbox_begin(&e) != OK || crew_new(threads, &crew, &e) != OK ||
+        sandbox_shut(&limits, &e) != OK) {
+        return 3;
+    }
+    crew_submit(crew, &task.task);
+    crew_wait(crew, &task.task);
+    return task.result;
+}
+
+static int in_sandbox(int (*act)(void), int threads)
 {
     pid_t pid = fork();
     if (pid == 0) {
-        struct sandbox_limits limits = { (int64_t)512 << 20, 1, 0 };
-        struct error e;
-        (void)close(STDERR_FILENO);
-        (void)open("/dev/null", O_WRONLY | O_CLOEXEC);
-        _exit(sandbox_enter(&limits, &e) == OK ? act() : 3);
+        _exit(lock_in_and_act(act, threads));
     }
     int status = 0;
     assert_int_equal(waitpid(pid, &status, 0), pid);
     return status;
 }
 
-static void test_walls(void **state)
+static void check_walls(int threads)
 {
-    (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        int status = in_sandbox(rows[i].act);
+        int status = in_sandbox(rows[i].act, threads);
         bool is_right = rows[i].signal == 0
                             ? WIFEXITED(status) && WEXITSTATUS(status) == FINE
                             : WIFSIGNALED(status) && WTERMSIG(status) == rows[i].signal;
@@ -154,6 +198,50 @@ static void test_walls(void **state)
         }
         assert_true(is_right);
     }
+}
+
+static void test_walls(void **state)
+{
+    (void)state;
+    check_walls(0);
+}
+
+/* A thread that was there before is behind them too. */
+static void test_walls_around_threads(void **state)
+{
+    (void)state;
+    check_walls(2);
+}
+
+/* A thread makes calls when it starts that are not allowed later: none may be late. */
+static void test_threads_are_up(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 50; i++) {
+        int status = in_sandbox(work, i % 2 == 0 ? 64 : 8);
+        assert_true(WIFEXITED(status) && WEXITSTATUS(status) == FINE);
+    }
+}
+
+static void *do_nothing(void *arg)
+{
+    return arg;
+}
+
+static int make_thread(void)
+{
+    pthread_t id;
+    return pthread_create(&id, NULL, do_nothing, NULL);
+}
+
+static void test_no_thread_later(void **state)
+{
+    (void)state;
+    int status = in_sandbox(make_thread, 2);
+    assert_true(WIFSIGNALED(status));
+#ifdef UNREEL_PLAIN
+    assert_int_equal(WTERMSIG(status), SIGSYS);
+#endif
 }
 
 static int look_at_limits(void)
@@ -173,7 +261,7 @@ static void test_limits(void **state)
 {
     (void)state;
     /* prlimit64 is allowed in a build with a sanitizer only. */
-    int status = in_sandbox(look_at_limits);
+    int status = in_sandbox(look_at_limits, 0);
 #ifdef UNREEL_PLAIN
     assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
 #else
@@ -206,9 +294,9 @@ static void test_list_is_short(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_walls),
-        cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_list_is_short),
+        cmocka_unit_test(test_walls),          cmocka_unit_test(test_walls_around_threads),
+        cmocka_unit_test(test_threads_are_up), cmocka_unit_test(test_no_thread_later),
+        cmocka_unit_test(test_limits),         cmocka_unit_test(test_list_is_short),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

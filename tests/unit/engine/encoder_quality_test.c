@@ -1,0 +1,161 @@
+/* Nobody hears the joints: against one LAME from end to end, on sounds that are hard for it. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <libavutil/log.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "core/mem.h"
+#include "encoder_support.h"
+
+#define SECONDS 36
+/* Frames by which the plan starts segments: joints lie in the 80 frames behind each. */
+static const int starts[] = { 196, 588, 1176 };
+#define NEAR_FRAMES 80
+
+struct figures {
+    double mean_db;
+    double worst_near_db, worst_elsewhere_db;
+    size_t count;
+    double *frames_db; /* NAN: silent */
+};
+
+static bool is_near(size_t frame)
+{
+    for (size_t i = 0; i < ARRAY_LEN(starts); i++) {
+        if ((int)frame >= starts[i] && (int)frame < starts[i] + NEAR_FRAMES) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Segmental signal-to-noise ratio by frames; silent ones have none. */
+static void measure(const struct mp3 *m, const struct sound *s, struct figures *ret)
+{
+    float *planes[2] = { xcalloc(s->samples, sizeof(float)), xcalloc(s->samples, sizeof(float)) };
+    mp3_decode(m, s, planes);
+    struct figures r = { 0, 1000, 1000, 0, NULL };
+    size_t counted = 0;
+    size_t step = (size_t)frame_samples_of(s->rate);
+    r.frames_db = xcalloc(s->samples / step, sizeof(double));
+    for (size_t frame = 0; (frame + 1) * step <= s->samples; frame++, r.count++) {
+        r.frames_db[frame] = (double)NAN;
+        double signal = 0;
+        double error = 1e-12;
+        for (int c = 0; c < s->channels; c++) {
+            for (size_t i = frame * step; i < (frame + 1) * step; i++) {
+                double x = (double)s->planes[c][i];
+                double d = x - (double)planes[c][i];
+                signal += x * x;
+                error += d * d;
+            }
+        }
+        if (signal < 1e-6) {
+            continue;
+        }
+        double db = 10 * log10(signal / error);
+        double *worst = is_near(frame) ? &r.worst_near_db : &r.worst_elsewhere_db;
+        *worst = db < *worst ? db : *worst;
+        r.frames_db[frame] = db;
+        r.mean_db += db;
+        counted++;
+    }
+    r.mean_db /= counted > 0 ? (double)counted : 1;
+    free(planes[0]);
+    free(planes[1]);
+    *ret = r;
+}
+
+/* By how much a frame of ours is worse than the same one of the serial encoder's, at most. */
+static double worst_loss(const struct figures *ours, const struct figures *serial)
+{
+    double worst = 0;
+    for (size_t i = 0; i < ours->count; i++) {
+        double loss = serial->frames_db[i] - ours->frames_db[i];
+        worst = loss > worst ? loss : worst;
+    }
+    return worst;
+}
+
+static const struct {
+    const char *name;
+    enum job_mode mode;
+    int bitrate_kbps, quality;
+    int rate, channels;
+} modes[] = {
+    { "cbr 192, 48 kHz", JOB_MODE_CBR, 192, 0, 48000, 2 },
+    { "cbr 64 mono, 44.1 kHz", JOB_MODE_CBR, 64, 0, 44100, 1 },
+    { "V2, 44.1 kHz", JOB_MODE_VBR, 192, 2, 44100, 2 },
+    { "abr 64, 22.05 kHz", JOB_MODE_ABR, 64, 0, 22050, 2 },
+};
+
+static void test_quality(void **state)
+{
+    struct crew *crew = *state;
+    static const char *const kinds[SOUND_KINDS] = { "speech",  "music",  "noise", "sweep",
+                                                    "silence", "clicks", "levels" };
+    for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
+        for (int kind = 0; kind < SOUND_KINDS; kind++) {
+            struct job_options options;
+            job_options_default(&options);
+            options.mode = modes[i].mode;
+            options.bitrate_kbps = modes[i].bitrate_kbps;
+            options.quality = modes[i].quality;
+            struct sound s;
+            size_t seconds = modes[i].rate < 32000 ? SECONDS / 2 + 18 : SECONDS;
+            sound_make(&s, (enum sound_kind)kind, modes[i].rate, modes[i].channels,
+                       seconds * (size_t)modes[i].rate);
+            struct mp3 ours;
+            struct mp3 serial;
+            struct figures a;
+            struct figures b;
+            struct mp3_walk walk;
+            mp3_encode(&ours, &s, &options, crew);
+            mp3_encode_serial(&serial, &s, &options);
+            mp3_walk(&ours, &s, &walk);
+            if (walk.fault != NULL) {
+                print_message("%s at frame %d\n", walk.fault, walk.fault_frame);
+            }
+            assert_null(walk.fault);
+            measure(&ours, &s, &a);
+            measure(&serial, &s, &b);
+            print_message("%s, %s: %.3f dB (serial %.3f), near joints %.1f (serial %.1f), "
+                          "elsewhere %.1f; a frame loses %.2f\n",
+                          modes[i].name, kinds[kind], a.mean_db, b.mean_db, a.worst_near_db,
+                          b.worst_near_db, a.worst_elsewhere_db, worst_loss(&a, &b));
+            assert_true(fabs(a.mean_db - b.mean_db) <= 0.05);
+            double worst_db = fmin(b.worst_near_db, a.worst_elsewhere_db);
+            assert_true(a.worst_near_db >= worst_db - 3);
+            free(a.frames_db);
+            free(b.frames_db);
+            mp3_release(&ours);
+            mp3_release(&serial);
+            sound_release(&s);
+        }
+    }
+}
+
+static int make_crew(void **state)
+{
+    struct crew *crew = NULL;
+    av_log_set_level(AV_LOG_WARNING);
+    int failed = crew_new(2, &crew, NULL) != OK;
+    *state = crew;
+    return failed;
+}
+
+static int free_crew(void **state)
+{
+    crew_free(*state);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_quality) };
+    return cmocka_run_group_tests(tests, make_crew, free_crew);
+}
