@@ -31,7 +31,8 @@ static unsigned take(struct bits *b, size_t count)
 {
     unsigned value = 0;
     for (size_t i = 0; i < count; i++, b->at++) {
-        value = value << 1 | (b->bytes[b->at / 8] >> (7 - b->at % 8) & 1U);
+        unsigned byte = b->bytes[b->at / 8];
+        value = value << 1 | (byte >> (7 - b->at % 8) & 1U);
     }
     return value;
 }

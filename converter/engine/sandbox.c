@@ -71,6 +71,7 @@ static const char *const allowed[] = { "read",
                                        "getrlimit",
                                        "prlimit64",
                                        "nanosleep",
+                                       "gettimeofday",
                                        "close",
 #endif
                                        NULL };

@@ -86,55 +86,65 @@ static const struct {
     enum job_mode mode;
     int bitrate_kbps, quality;
     int rate, channels;
+    bool is_short; /* only the sounds that are hardest */
 } modes[] = {
-    { "cbr 192, 48 kHz", JOB_MODE_CBR, 192, 0, 48000, 2 },
-    { "cbr 64 mono, 44.1 kHz", JOB_MODE_CBR, 64, 0, 44100, 1 },
-    { "V2, 44.1 kHz", JOB_MODE_VBR, 192, 2, 44100, 2 },
-    { "abr 64, 22.05 kHz", JOB_MODE_ABR, 64, 0, 22050, 2 },
+    { "cbr 192, 48 kHz", JOB_MODE_CBR, 192, 0, 48000, 2, false },
+    { "cbr 64 mono, 44.1 kHz", JOB_MODE_CBR, 64, 0, 44100, 1, true },
+    { "V2, 44.1 kHz", JOB_MODE_VBR, 192, 2, 44100, 2, false },
+    { "abr 64, 22.05 kHz", JOB_MODE_ABR, 64, 0, 22050, 2, true },
 };
+
+static const struct {
+    const char *name;
+    bool is_hard;
+} sounds[SOUND_KINDS] = {
+    { "speech", true },   { "music", true },  { "noise", false }, { "sweep", false },
+    { "silence", false }, { "clicks", true }, { "levels", true },
+};
+
+static void compare(size_t mode, enum sound_kind kind, struct crew *crew)
+{
+    struct job_options options;
+    job_options_default(&options);
+    options.mode = modes[mode].mode;
+    options.bitrate_kbps = modes[mode].bitrate_kbps;
+    options.quality = modes[mode].quality;
+    struct sound s;
+    struct mp3 ours;
+    struct mp3 serial;
+    struct mp3_walk walk;
+    struct figures a;
+    struct figures b;
+    sound_make(&s, kind, modes[mode].rate, modes[mode].channels,
+               SECONDS * (size_t)modes[mode].rate);
+    mp3_encode(&ours, &s, &options, crew);
+    mp3_encode_serial(&serial, &s, &options);
+    mp3_walk(&ours, &s, &walk);
+    measure(&ours, &s, &a);
+    measure(&serial, &s, &b);
+    print_message("%s, %s: %.3f dB (serial %.3f), worst near joints %.1f (serial %.1f), elsewhere "
+                  "%.1f; a frame loses %.2f%s%s\n",
+                  modes[mode].name, sounds[kind].name, a.mean_db, b.mean_db, a.worst_near_db,
+                  b.worst_near_db, a.worst_elsewhere_db, worst_loss(&a, &b),
+                  walk.fault == NULL ? "" : "; ", walk.fault == NULL ? "" : walk.fault);
+    assert_null(walk.fault);
+    assert_true(fabs(a.mean_db - b.mean_db) <= 0.05);
+    /* Where the sound itself is hardest near a joint, it is for the serial encoder too. */
+    assert_true(a.worst_near_db >= fmin(b.worst_near_db, a.worst_elsewhere_db) - 3);
+    free(a.frames_db);
+    free(b.frames_db);
+    mp3_release(&ours);
+    mp3_release(&serial);
+    sound_release(&s);
+}
 
 static void test_quality(void **state)
 {
-    struct crew *crew = *state;
-    static const char *const kinds[SOUND_KINDS] = { "speech",  "music",  "noise", "sweep",
-                                                    "silence", "clicks", "levels" };
-    for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
+    for (size_t mode = 0; mode < ARRAY_LEN(modes); mode++) {
         for (int kind = 0; kind < SOUND_KINDS; kind++) {
-            struct job_options options;
-            job_options_default(&options);
-            options.mode = modes[i].mode;
-            options.bitrate_kbps = modes[i].bitrate_kbps;
-            options.quality = modes[i].quality;
-            struct sound s;
-            size_t seconds = modes[i].rate < 32000 ? SECONDS / 2 + 18 : SECONDS;
-            sound_make(&s, (enum sound_kind)kind, modes[i].rate, modes[i].channels,
-                       seconds * (size_t)modes[i].rate);
-            struct mp3 ours;
-            struct mp3 serial;
-            struct figures a;
-            struct figures b;
-            struct mp3_walk walk;
-            mp3_encode(&ours, &s, &options, crew);
-            mp3_encode_serial(&serial, &s, &options);
-            mp3_walk(&ours, &s, &walk);
-            if (walk.fault != NULL) {
-                print_message("%s at frame %d\n", walk.fault, walk.fault_frame);
+            if (!modes[mode].is_short || sounds[kind].is_hard) {
+                compare(mode, (enum sound_kind)kind, *state);
             }
-            assert_null(walk.fault);
-            measure(&ours, &s, &a);
-            measure(&serial, &s, &b);
-            print_message("%s, %s: %.3f dB (serial %.3f), near joints %.1f (serial %.1f), "
-                          "elsewhere %.1f; a frame loses %.2f\n",
-                          modes[i].name, kinds[kind], a.mean_db, b.mean_db, a.worst_near_db,
-                          b.worst_near_db, a.worst_elsewhere_db, worst_loss(&a, &b));
-            assert_true(fabs(a.mean_db - b.mean_db) <= 0.05);
-            double worst_db = fmin(b.worst_near_db, a.worst_elsewhere_db);
-            assert_true(a.worst_near_db >= worst_db - 3);
-            free(a.frames_db);
-            free(b.frames_db);
-            mp3_release(&ours);
-            mp3_release(&serial);
-            sound_release(&s);
         }
     }
 }
