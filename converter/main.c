@@ -5,6 +5,7 @@
 #include "core/log.h"
 #include "engine/engine.h"
 #include "jobs/message.h"
+#include "pipeline/pipeline_config.h"
 #include "service/service.h"
 #include "worker.h"
 
@@ -16,20 +17,16 @@
 
 static const struct config_key keys[] = {
     CONFIG_COMMON_KEYS("9103"),
-    { "UNREEL_BLOBS_URL", CONFIG_URL, AT(blobs_url), NULL, "files: mongodb://HOST/ or file:FOLDER",
-      0, 0, NULL },
-    { "UNREEL_JOBS_URL", CONFIG_URL, AT(jobs_url), NULL, "jobs: mongodb://HOST/ or sqlite:FILE", 0,
-      0, NULL },
-    { "UNREEL_QUEUE_URL", CONFIG_URL, AT(queue_url), NULL, "messages: amqp://HOST/ or sqlite:FILE",
-      0, 0, NULL },
+    PIPELINE_BLOBS_KEY(AT(blobs_url)),
+    PIPELINE_JOBS_KEY(AT(jobs_url)),
+    PIPELINE_QUEUE_KEY(AT(queue_url)),
     { "UNREEL_ENGINE", CONFIG_TEXT, AT(engine), "",
       "path of unreel-engine; empty: beside this program, else on the PATH", 0, 0, NULL },
     { "UNREEL_SLOTS", CONFIG_INT, AT(slots), "1", "jobs at once", 1, 256, NULL },
     { "UNREEL_THREADS", CONFIG_INT, AT(threads), "1", "encoder threads for one job", 1, 64, NULL },
     { "UNREEL_LEASE_S", CONFIG_INT, AT(lease_s), "60",
       "seconds after which a silent worker's job is taken over", 4, 3600, NULL },
-    { "UNREEL_MAX_FAILURES", CONFIG_INT, AT(max_failures), "5",
-      "attempts that may fail for passing causes", 1, 100, NULL },
+    PIPELINE_MAX_FAILURES_KEY(AT(max_failures)),
     { "UNREEL_MAX_DURATION_S", CONFIG_INT, AT(max_duration_s), "21600",
       "seconds of sound in one file", 1, 604800, NULL },
     { "UNREEL_MAX_OUTPUT_BYTES", CONFIG_SIZE, AT(max_output_bytes), "0",

@@ -8,6 +8,7 @@
 #include "http/client.h"
 #include "relay.h"
 #include "intake.h"
+#include "pipeline/pipeline_config.h"
 #include "routes.h"
 #include "service/service.h"
 
@@ -20,12 +21,9 @@ static const struct config_key keys[] = {
     CONFIG_COMMON_KEYS("9102"),
     { "UNREEL_PORT", CONFIG_INT, AT(port), "8080", "port of the API; 0 picks a free one", 0, 65535,
       NULL },
-    { "UNREEL_BLOBS_URL", CONFIG_URL, AT(blobs_url), NULL, "files: mongodb://HOST/ or file:FOLDER",
-      0, 0, NULL },
-    { "UNREEL_JOBS_URL", CONFIG_URL, AT(jobs_url), NULL, "jobs: mongodb://HOST/ or sqlite:FILE", 0,
-      0, NULL },
-    { "UNREEL_QUEUE_URL", CONFIG_URL, AT(queue_url), NULL, "messages: amqp://HOST/ or sqlite:FILE",
-      0, 0, NULL },
+    PIPELINE_BLOBS_KEY(AT(blobs_url)),
+    PIPELINE_JOBS_KEY(AT(jobs_url)),
+    PIPELINE_QUEUE_KEY(AT(queue_url)),
     { "UNREEL_AUTH_URL", CONFIG_URL, AT(auth_url), "http://127.0.0.1:5000",
       "where unreel-auth answers", 0, 0, NULL },
     { "UNREEL_ISSUER", CONFIG_TEXT, AT(issuer), "unreel", "issuer that tokens must name", 0, 0,
@@ -55,8 +53,7 @@ static const struct config_key keys[] = {
       "seconds for one upload", 10, 604800, NULL },
     { "UNREEL_REPUBLISH_AFTER_S", CONFIG_INT, AT(republish_after_s), "900",
       "a job that has waited this long for its message is published again", 1, 86400, NULL },
-    { "UNREEL_MAX_FAILURES", CONFIG_INT, AT(max_failures), "5",
-      "attempts that may fail for passing causes", 1, 100, NULL },
+    PIPELINE_MAX_FAILURES_KEY(AT(max_failures)),
 };
 
 static enum err check_videos(void *ctx, struct error *e)

@@ -5,6 +5,7 @@
 #include "http/client.h"
 #include "jobs/message.h"
 #include "notifier.h"
+#include "pipeline/pipeline_config.h"
 #include "service/service.h"
 
 #include "core/banned.h"
@@ -13,10 +14,8 @@
 
 static const struct config_key keys[] = {
     CONFIG_COMMON_KEYS("9104"),
-    { "UNREEL_JOBS_URL", CONFIG_URL, AT(jobs_url), NULL, "jobs: mongodb://HOST/ or sqlite:FILE", 0,
-      0, NULL },
-    { "UNREEL_QUEUE_URL", CONFIG_URL, AT(queue_url), NULL, "messages: amqp://HOST/ or sqlite:FILE",
-      0, 0, NULL },
+    PIPELINE_JOBS_KEY(AT(jobs_url)),
+    PIPELINE_QUEUE_KEY(AT(queue_url)),
     { "UNREEL_SMTP_URL", CONFIG_URL, AT(smtp_url), "",
       "mail server: smtp://HOST:PORT or smtps://HOST:PORT; empty: no mail", 0, 0, NULL },
     { "UNREEL_SMTP_USER", CONFIG_TEXT, AT(smtp_user), "", "login at the mail server; empty: none",

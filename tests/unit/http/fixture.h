@@ -18,6 +18,8 @@ struct answer {
     size_t body_len;
 };
 
+/* A socket that listens on a free port of the loopback. */
+int fixture_listen(int *ret_port);
 int fixture_connect(int port);
 bool fixture_can_connect(int port);
 /* Fails the test when the bytes cannot be sent within 10 s. */

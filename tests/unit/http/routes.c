@@ -12,10 +12,14 @@
 
 #define STREAM_SIZE 3000000
 
+struct seen seen;
+struct http_server *server;
+int port;
+
 static void say_hello(struct http_request *r, void *ctx)
 {
-    struct seen *seen = ctx;
-    seen->handled++;
+    struct seen *s = ctx;
+    s->handled++;
     http_reply_header(r, "X-Early", "1\r\nX-Injected: 2");
     http_reply_text(r, 200, "text/plain", "hello");
     http_reply_header(r, "Cache-Control", "max-age=60");
@@ -23,8 +27,8 @@ static void say_hello(struct http_request *r, void *ctx)
 
 static void say_what(struct http_request *r, void *ctx)
 {
-    struct seen *seen = ctx;
-    seen->handled++;
+    struct seen *s = ctx;
+    s->handled++;
     const char *q = http_request_query(r, "q");
     const char *x = http_request_header(r, "x-test");
     const char *user = http_request_user(r);
@@ -50,9 +54,9 @@ static void say_empty(struct http_request *r, void *ctx)
 
 static void echo_json(struct http_request *r, void *ctx)
 {
-    struct seen *seen = ctx;
+    struct seen *s = ctx;
     struct error e = { 0 };
-    seen->handled++;
+    s->handled++;
     if (http_request_body_error(r, &e) != OK) {
         http_reply_problem(r, problem_from_err(e.code), "%s", e.text);
         return;
@@ -96,8 +100,8 @@ static int64_t query_number(const struct http_request *r, const char *name, int6
 
 static void upload_begin(struct http_request *r, void *ctx)
 {
-    struct seen *seen = ctx;
-    seen->begun++;
+    struct seen *s = ctx;
+    s->begun++;
     struct upload *u = xcalloc(1, sizeof(*u));
     u->limit = query_number(r, "limit", INT64_MAX);
     u->sleep_ms = query_number(r, "sleep", 0);
@@ -110,10 +114,10 @@ static void upload_begin(struct http_request *r, void *ctx)
 static enum err upload_data(struct http_request *r, void *ctx, const void *bytes, size_t len,
                             struct error *e)
 {
-    struct seen *seen = ctx;
+    struct seen *s = ctx;
     const struct upload *u = http_request_state(r);
     (void)bytes;
-    seen->bytes += (long long)len;
+    s->bytes += (long long)len;
     clock_sleep_ms(u->sleep_ms);
     if (http_request_received(r) + (int64_t)len > u->limit) {
         return err_set(e, ERR_TOO_BIG, "more than %lld bytes", (long long)u->limit);
@@ -123,10 +127,10 @@ static enum err upload_data(struct http_request *r, void *ctx, const void *bytes
 
 static void upload_handle(struct http_request *r, void *ctx)
 {
-    struct seen *seen = ctx;
+    struct seen *s = ctx;
     struct upload *u = http_request_state(r);
     struct error e = { 0 };
-    seen->handled++;
+    s->handled++;
     u->is_handled = true;
     if (http_request_body_error(r, &e) != OK) {
         http_reply_problem(r, problem_from_err(e.code), "%s", e.text);
@@ -137,11 +141,11 @@ static void upload_handle(struct http_request *r, void *ctx)
 
 static void upload_done(struct http_request *r, void *ctx)
 {
-    struct seen *seen = ctx;
+    struct seen *s = ctx;
     struct upload *u = http_request_state(r);
-    seen->done++;
+    s->done++;
     if (u != NULL && !u->is_handled && !http_has_reply(r)) {
-        seen->aborted++;
+        s->aborted++;
     }
     free(u);
 }
@@ -207,20 +211,20 @@ static void send_file(struct http_request *r, void *ctx)
 
 static void wait_for_go(struct http_request *r, void *ctx)
 {
-    struct seen *seen = ctx;
-    seen->slots_waiting++;
-    while (!seen->go && http_request_is_alive(r)) {
+    struct seen *s = ctx;
+    s->slots_waiting++;
+    while (!s->go && http_request_is_alive(r)) {
         clock_sleep_ms(5);
     }
-    seen->was_alive = http_request_is_alive(r);
+    s->was_alive = http_request_is_alive(r);
     http_reply_text(r, 200, "text/plain", "waited");
 }
 
 static void wait_stubbornly(struct http_request *r, void *ctx)
 {
-    struct seen *seen = ctx;
-    seen->slots_waiting++;
-    while (!seen->go) {
+    struct seen *s = ctx;
+    s->slots_waiting++;
+    while (!s->go) {
         clock_sleep_ms(5);
     }
     http_reply_text(r, 200, "text/plain", "stubborn");
@@ -274,35 +278,56 @@ static bool authorize(struct http_request *r, enum http_access access, void *ctx
 static void observe(const struct http_request *r, const struct http_route *route, int status,
                     int64_t duration_us, void *ctx)
 {
-    struct seen *seen = ctx;
+    struct seen *s = ctx;
     (void)r;
     (void)route;
     (void)duration_us;
-    seen->last_status = status;
-    seen->observed++;
+    s->last_status = status;
+    s->observed++;
 }
 
-struct http_server *routes_start(struct seen *seen,
+struct http_server *routes_start(struct seen *to_see,
                                  void (*change)(struct http_server_options *options))
 {
-    memset(seen, 0, sizeof(*seen));
+    memset(to_see, 0, sizeof(*to_see));
     struct http_server_options options = {
         .bind_address = "127.0.0.1",
         .routes = table,
         .route_count = ARRAY_LEN(table),
-        .ctx = seen,
+        .ctx = to_see,
         .authorize = authorize,
         .observe = observe,
     };
     if (change != NULL) {
         change(&options);
     }
-    struct http_server *server = NULL;
+    struct http_server *started = NULL;
     struct error e = { 0 };
-    if (http_server_start(&options, &server, &e) != OK) {
+    if (http_server_start(&options, &started, &e) != OK) {
         fail_msg("%s", e.text);
     }
-    return server;
+    return started;
+}
+
+int serve_with(void (*change)(struct http_server_options *options))
+{
+    server = routes_start(&seen, change);
+    port = http_server_port(server);
+    return 0;
+}
+
+int serve(void **state)
+{
+    (void)state;
+    return serve_with(NULL);
+}
+
+int serve_no_more(void **state)
+{
+    (void)state;
+    http_server_stop(server, 1000);
+    server = NULL;
+    return 0;
 }
 
 void wait_until(atomic_int *value, int wanted)

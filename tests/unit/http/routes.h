@@ -22,8 +22,18 @@ struct seen {
 };
 
 /* Starts a server with all routes; `change` may alter the options first. */
-struct http_server *routes_start(struct seen *seen,
+struct http_server *routes_start(struct seen *to_see,
                                  void (*change)(struct http_server_options *options));
+
+/* One such server, for test files that need no more: a setup and a teardown of cases. */
+extern struct seen seen;
+extern struct http_server *server; /* NULL once a case has stopped it */
+extern int port;
+int serve(void **state);
+int serve_with(void (*change)(struct http_server_options *options));
+int serve_no_more(void **state);
+#define SERVED(name) cmocka_unit_test_setup_teardown(name, serve, serve_no_more)
+#define SERVED_BY(name, begin) cmocka_unit_test_setup_teardown(name, begin, serve_no_more)
 
 /* Waits up to 5 s until *value is `wanted`, else fails the test. */
 void wait_until(atomic_int *value, int wanted);

@@ -15,30 +15,14 @@
 #include "core/attr.h"
 #include "http/client.h"
 
-static struct seen seen;
-static struct http_server *server;
 static char urls[8][128];
-
-static int start(void **state)
-{
-    (void)state;
-    server = routes_start(&seen, NULL);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    http_server_stop(server, 1000);
-    return 0;
-}
 
 /* Valid until the eighth next call. */
 static const char *at(const char *path)
 {
     static size_t next;
     char *url = urls[next++ % ARRAY_LEN(urls)];
-    (void)snprintf(url, sizeof(urls[0]), "http://127.0.0.1:%d%s", http_server_port(server), path);
+    (void)snprintf(url, sizeof(urls[0]), "http://127.0.0.1:%d%s", port, path);
     return url;
 }
 
@@ -342,7 +326,7 @@ static void *call_often(void *arg)
 {
     int *failures = arg;
     char target[64];
-    (void)snprintf(target, sizeof(target), "http://127.0.0.1:%d/hello", http_server_port(server));
+    (void)snprintf(target, sizeof(target), "http://127.0.0.1:%d/hello", port);
     for (int i = 0; i < 20; i++) {
         struct http_response r;
         const struct http_call c = { .method = "GET", .url = target };
@@ -369,8 +353,6 @@ static void threads_share_the_handles(void **state)
         assert_int_equal(failures[i], 0);
     }
 }
-
-#define SERVED(name) cmocka_unit_test_setup_teardown(name, start, stop)
 
 int main(void)
 {

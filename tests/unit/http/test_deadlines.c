@@ -12,31 +12,6 @@
 #include "core/attr.h"
 #include "core/clock.h"
 
-static struct seen seen;
-static struct http_server *server;
-static int port;
-
-static void start_with(void (*change)(struct http_server_options *options))
-{
-    server = routes_start(&seen, change);
-    port = http_server_port(server);
-}
-
-static int start(void **state)
-{
-    (void)state;
-    start_with(NULL);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    http_server_stop(server, 1000);
-    server = NULL;
-    return 0;
-}
-
 /* ---- slow clients ---- */
 
 static void be_impatient(struct http_server_options *options)
@@ -49,8 +24,7 @@ static void be_impatient(struct http_server_options *options)
 static int start_impatient(void **state)
 {
     (void)state;
-    start_with(be_impatient);
-    return 0;
+    return serve_with(be_impatient);
 }
 
 /* Sends a byte now and then until the connection ends; returns after how long that was. */
@@ -131,8 +105,7 @@ static void be_impatient_when_idle(struct http_server_options *options)
 static int start_impatient_when_idle(void **state)
 {
     (void)state;
-    start_with(be_impatient_when_idle);
-    return 0;
+    return serve_with(be_impatient_when_idle);
 }
 
 /* libmicrohttpd looks at its timeout right after a callback: the time that we took ourselves must
@@ -173,8 +146,7 @@ static void allow_two_per_address(struct http_server_options *options)
 static int start_few(void **state)
 {
     (void)state;
-    start_with(allow_two_per_address);
-    return 0;
+    return serve_with(allow_two_per_address);
 }
 
 static void connections_of_an_address_are_limited(void **state)
@@ -202,8 +174,7 @@ static void use_one_thread(struct http_server_options *options)
 static int start_single(void **state)
 {
     (void)state;
-    start_with(use_one_thread);
-    return 0;
+    return serve_with(use_one_thread);
 }
 
 static void one_thread_serves_many(void **state)
@@ -326,9 +297,6 @@ static void stopping_breaks_off_what_takes_too_long(void **state)
     close(sending);
     close(silent);
 }
-
-#define SERVED(name) cmocka_unit_test_setup_teardown(name, start, stop)
-#define SERVED_BY(name, begin) cmocka_unit_test_setup_teardown(name, begin, stop)
 
 int main(void)
 {

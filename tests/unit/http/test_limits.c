@@ -12,31 +12,6 @@
 #include "core/attr.h"
 #include "core/clock.h"
 
-static struct seen seen;
-static struct http_server *server;
-static int port;
-
-static void start_with(void (*change)(struct http_server_options *options))
-{
-    server = routes_start(&seen, change);
-    port = http_server_port(server);
-}
-
-static int start(void **state)
-{
-    (void)state;
-    start_with(NULL);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    http_server_stop(server, 1000);
-    server = NULL;
-    return 0;
-}
-
 /* ---- the screen ---- */
 
 struct bytes {
@@ -284,8 +259,6 @@ static void curl_sees_the_refusal(void **state)
     (void)unlink(name);
     assert_int_equal(seen.begun, 0);
 }
-
-#define SERVED(name) cmocka_unit_test_setup_teardown(name, start, stop)
 
 int main(void)
 {

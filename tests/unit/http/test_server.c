@@ -9,25 +9,6 @@
 
 #include "core/attr.h"
 
-static struct seen seen;
-static struct http_server *server;
-static int port;
-
-static int start(void **state)
-{
-    (void)state;
-    server = routes_start(&seen, NULL);
-    port = http_server_port(server);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    http_server_stop(server, 1000);
-    return 0;
-}
-
 static void every_answer_has_the_security_headers(void **state)
 {
     (void)state;
@@ -349,8 +330,6 @@ static void patterns_match_segment_by_segment(void **state)
         }
     }
 }
-
-#define SERVED(name) cmocka_unit_test_setup_teardown(name, start, stop)
 
 int main(void)
 {

@@ -28,26 +28,6 @@
 #define P99_MAX_US 100000
 #endif
 
-static struct seen seen;
-static struct http_server *server;
-static int port;
-
-static int start(void **state)
-{
-    (void)state;
-    server = routes_start(&seen, NULL);
-    port = http_server_port(server);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    http_server_stop(server, 1000);
-    server = NULL;
-    return 0;
-}
-
 /* ---- the slow ones: one thread for all, which must not assert ---- */
 
 struct attack {
@@ -194,8 +174,6 @@ static void idle_connections_are_not_felt(void **state)
     (void)state;
     are_not_felt("500 idle connections", "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n", "");
 }
-
-#define SERVED(name) cmocka_unit_test_setup_teardown(name, start, stop)
 
 int main(void)
 {
