@@ -5,6 +5,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/text.h"
+#include "headers.h"
 #include "http/range.h"
 #include "routes.h"
 
@@ -31,18 +32,6 @@ static enum err download_read(void *read_ctx, int64_t offset, void *dst, size_t 
 static void download_release(void *read_ctx)
 {
     free(read_ctx);
-}
-
-/* "video.mp4" -> "video.mp3" */
-static void mp3_name(char *dst, size_t size, const char *filename)
-{
-    char stem[JOB_FILENAME_SIZE];
-    (void)text_copy(stem, sizeof(stem) - 4, filename);
-    char *dot = strrchr(stem, '.');
-    if (dot != NULL && dot != stem) {
-        *dot = '\0';
-    }
-    (void)snprintf(dst, size, "%s.mp3", stem);
 }
 
 /* The job that owns the file: by the file's id, or by its own. */
@@ -74,18 +63,12 @@ static bool has_mp3(struct http_request *r, const struct job *job)
     return false;
 }
 
-static bool matches_etag(const char *if_none_match, const char *etag)
-{
-    return if_none_match != NULL &&
-           (strcmp(if_none_match, "*") == 0 || strstr(if_none_match, etag) != NULL);
-}
-
 static void entity_headers(struct http_request *r, const struct job *job,
                            const struct blob_stat *stat, const char *etag)
 {
     char text[1280];
     char name[JOB_FILENAME_SIZE + 8];
-    mp3_name(name, sizeof(name), job->filename);
+    headers_mp3_name(name, sizeof(name), job->filename);
     http_content_disposition(text, sizeof(text), name);
     http_reply_header(r, "Content-Disposition", text);
     http_reply_header(r, "ETag", etag);
@@ -154,7 +137,7 @@ void download_handle(struct http_request *r, void *ctx)
     (void)snprintf(etag, sizeof(etag), "\"%s\"",
                    stat.sha256[0] != '\0' ? stat.sha256 : job.mp3_fid);
     entity_headers(r, &job, &stat, etag);
-    if (matches_etag(http_request_header(r, "If-None-Match"), etag)) {
+    if (headers_has_etag(http_request_header(r, "If-None-Match"), etag)) {
         http_reply_empty(r, 304);
         return;
     }

@@ -6,6 +6,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/text.h"
+#include "headers.h"
 #include "relay.h"
 #include "routes.h"
 
@@ -34,28 +35,6 @@ void reply_job(struct http_request *r, int status, const struct job *j)
     http_reply_json(r, status, job_to_json(j));
 }
 
-/* Prefer: wait=N (RFC 7240): seconds that the client would like the answer to be held, 0 without.
- */
-static int64_t preferred_wait_s(const struct http_request *r, int64_t max_s)
-{
-    const char *prefer = http_request_header(r, "Prefer");
-    const char *wait = prefer != NULL ? strstr(prefer, "wait=") : NULL;
-    if (wait == NULL) {
-        return 0;
-    }
-    char digits[8] = "";
-    size_t len = strspn(wait + 5, "0123456789");
-    if (len == 0 || len >= sizeof(digits)) {
-        return 0;
-    }
-    memcpy(digits, wait + 5, len);
-    int64_t seconds = 0;
-    if (text_to_int64(digits, 0, 9999999, &seconds) != OK) {
-        return 0;
-    }
-    return seconds < max_s ? seconds : max_s;
-}
-
 static void wait_for_end(struct http_request *r, struct gateway *g, struct job *job, int64_t wait_s)
 {
     int64_t deadline_ms = clock_mono_ms() + wait_s * 1000;
@@ -78,7 +57,7 @@ static void reply_accepted(struct http_request *r, struct gateway *g, struct job
         http_reply_text(r, 200, "text/plain; charset=utf-8", "success!");
         return;
     }
-    int64_t wait_s = preferred_wait_s(r, g->settings->max_wait_s);
+    int64_t wait_s = headers_wait_s(http_request_header(r, "Prefer"), g->settings->max_wait_s);
     if (wait_s > 0) {
         wait_for_end(r, g, job, wait_s);
     }

@@ -6,6 +6,7 @@
 #include "core/log.h"
 #include "core/text.h"
 #include "core/url.h"
+#include "headers.h"
 #include "http/multipart.h"
 #include "intake.h"
 #include "routes.h"
@@ -108,29 +109,14 @@ static void options_from_headers(struct upload *u, const struct http_request *r)
     }
 }
 
-/* Idempotency-Key: a quoted string of the structured fields, or the same without its quotes. */
 static void idempotency_from_header(struct upload *u, const struct http_request *r)
 {
     const char *key = http_request_header(r, "Idempotency-Key");
-    if (key == NULL) {
-        return;
-    }
     struct job *job = intake_job(u->intake);
-    size_t len = strlen(key);
-    if (len >= 2 && key[0] == '"' && key[len - 1] == '"') {
-        key++;
-        len -= 2;
-    }
-    bool is_plain = len > 0 && len < sizeof(job->idempotency_key);
-    for (size_t i = 0; is_plain && i < len; i++) {
-        is_plain = key[i] > ' ' && key[i] < 0x7f && key[i] != '"' && key[i] != '\\';
-    }
-    if (!is_plain) {
+    if (key != NULL &&
+        !headers_idempotency_key(job->idempotency_key, sizeof(job->idempotency_key), key)) {
         note_problem(u, PROBLEM_BAD_REQUEST, "Idempotency-Key: 1 to 128 visible ASCII characters.");
-        return;
     }
-    memcpy(job->idempotency_key, key, len);
-    job->idempotency_key[len] = '\0';
 }
 
 /* ---- the form ---- */
