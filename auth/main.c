@@ -51,7 +51,8 @@ static const struct config_key keys[] = {
     { "UNREEL_HASH_QUEUE", CONFIG_INT, FIELD(hash_queue), "32",
       "logins that wait for one of these; more are answered 503", 0, 1024, NULL },
     { "UNREEL_MAX_CONNECTIONS", CONFIG_INT, FIELD(max_connections), "256",
-      "connections served at once", 1, 10000, NULL },
+      "connections at once; over it idle and slow ones give way, at twice as many new ones are "
+      "refused", 1, 10000, NULL },
 };
 
 static const struct service_command commands[] = {

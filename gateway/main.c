@@ -39,8 +39,10 @@ static const struct config_key keys[] = {
       "uploads of one user at once", 1, 1024, NULL },
     { "UNREEL_MAX_WAIT_S", CONFIG_INT, AT(max_wait_s), "60",
       "longest `Prefer: wait=N` that is honoured", 0, 600, NULL },
-    { "UNREEL_MAX_CONNECTIONS", CONFIG_INT, AT(max_connections), "256", "connections at once", 1,
-      4096, NULL },
+    { "UNREEL_MAX_CONNECTIONS", CONFIG_INT, AT(max_connections), "256",
+      "connections at once; over it idle and slow ones give way, at twice as many new ones are "
+      "refused",
+      1, 4096, NULL },
     { "UNREEL_MAX_CONNECTIONS_PER_IP", CONFIG_INT, AT(max_connections_per_ip), "0",
       "connections at once from one address; 0: no limit of its own", 0, 4096, NULL },
     { "UNREEL_HEADER_DEADLINE_S", CONFIG_INT, AT(header_deadline_s), "10",
