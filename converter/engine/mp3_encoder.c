@@ -1,7 +1,8 @@
 /* The plan: PCM in segments, each encoded by a LAME of its own, by whichever thread is free.
  *
  * The plan depends on nothing but the number of samples so far, so that the bytes are the same with
- * any number of threads. */
+ * any number of threads. (A container's word for the length would be no help: it may be missing,
+ * wrong, or another one while the file still grows.) */
 #include "encoder.h"
 
 #include <string.h>

@@ -72,6 +72,8 @@ static const char *const allowed[] = { "read",
                                        "prlimit64",
                                        "nanosleep",
                                        "gettimeofday",
+                                       "rseq",
+                                       "set_robust_list",
                                        "close",
 #endif
                                        NULL };

@@ -217,8 +217,11 @@ static void test_walls_around_threads(void **state)
 static void test_threads_are_up(void **state)
 {
     (void)state;
-    for (int i = 0; i < 50; i++) {
+    for (int i = 0; i < 20; i++) {
         int status = in_sandbox(work, i % 2 == 0 ? 64 : 8);
+        if (status != FINE << 8) {
+            print_message("round %d: status 0x%x\n", i, (unsigned)status);
+        }
         assert_true(WIFEXITED(status) && WEXITSTATUS(status) == FINE);
     }
 }
