@@ -21,6 +21,9 @@ RUN cmake --preset release -DCMAKE_INSTALL_PREFIX=/usr && cmake --build --preset
     && DESTDIR=/out cmake --install build/release --strip
 
 FROM debian:bookworm-slim AS base
+# MongoDB's driver keeps counters for its own tool in /dev/shm, by process id. What a killed process left there makes the
+# next one with its id print a line of text into a log of JSON.
+ENV MONGOC_DISABLE_SHM=1
 RUN groupadd --gid 10001 unreel && useradd --uid 10001 --gid 10001 --no-create-home --shell /usr/sbin/nologin unreel
 
 FROM base AS auth

@@ -64,6 +64,11 @@ void environment_inherit(struct environment *env, const char *names)
             environment_add(env, xstrdup(*entry));
         }
     }
+    /* As in our images: MongoDB's driver shall not print plain text between our lines. */
+    static const char no_counters[] = "MONGOC_DISABLE_SHM=1";
+    if (!environment_has(env, no_counters)) {
+        environment_add(env, xstrdup(no_counters));
+    }
 }
 
 enum err environment_check(char *const *names, size_t count, struct error *e)

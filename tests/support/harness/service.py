@@ -20,6 +20,7 @@ def clean_environment(workdir):
     keep = ("PATH", "HOME", "LANG", "TSAN_OPTIONS", "LSAN_OPTIONS")
     env = {name: os.environ[name] for name in keep if name in os.environ}
     env["TMPDIR"] = str(workdir)
+    env["MONGOC_DISABLE_SHM"] = "1"  # as in the images
     env["ASAN_OPTIONS"] = "abort_on_error=0:detect_leaks=1:strict_string_checks=1"
     env["UBSAN_OPTIONS"] = "print_stacktrace=1"
     return env
