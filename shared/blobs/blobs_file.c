@@ -182,6 +182,9 @@ static enum err file_remove(struct blobs *b, const char *id, struct error *e)
     }
     was_there = file_has_name(dir_fd, names.part) || was_there;
     file_names_remove(dir_fd, &names);
+    if (file_has_name(dir_fd, names.part)) {
+        return err_set(e, ERR_FAULT, "remove a blob: %s is still there", names.part);
+    }
     return was_there ? OK : err_set(e, ERR_NOT_FOUND, "blobs: no such blob");
 }
 

@@ -195,6 +195,16 @@ static void check_leftovers(void **state)
     assert_int_equal(count_files(), 0);
 }
 
+/* Root may remove any file, so it is a folder that refuses here. */
+static void check_remove_that_fails(void **state)
+{
+    (void)state;
+    assert_int_equal(mkdir(path_of(".part"), 0700), 0);
+    assert_int_equal(blobs_remove(blobs, id, NULL), ERR_FAULT);
+    assert_int_equal(rmdir(path_of(".part")), 0);
+    assert_int_equal(blobs_remove(blobs, id, NULL), ERR_NOT_FOUND);
+}
+
 /* The process died before it described the blob. */
 static void check_resume_without_description(void **state)
 {
@@ -264,6 +274,7 @@ int main(void)
         CASE(check_foreign_file),
         CASE(check_cut_file),
         CASE(check_leftovers),
+        CASE(check_remove_that_fails),
         CASE(check_resume_without_description),
         CASE(check_links_are_not_followed),
         CASE(check_urls),
