@@ -24,10 +24,11 @@ struct gateway_settings {
     int64_t max_wait_s;
     int64_t max_connections, max_connections_per_ip;
     int64_t header_deadline_s, idle_timeout_s, body_min_bytes_per_s, upload_deadline_s;
-    int64_t republish_after_s, max_failures;
+    int64_t republish_after_s, max_failures, orphan_age_s;
 };
 
 struct relay;
+struct sweeper;
 struct upload_slots;
 
 struct gateway {
@@ -37,12 +38,14 @@ struct gateway {
     struct queue *queue;
     struct token_verifier *verifier;
     struct relay *relay;
+    struct sweeper *sweeper;
     struct upload_slots *slots;
     struct http_server *server;
 };
 
 extern struct metric metric_http_requests, metric_http_duration, metric_upload_bytes,
-    metric_uploads_in_flight, metric_jobs, metric_outbox_published, metric_outbox_failures;
+    metric_uploads_in_flight, metric_jobs, metric_outbox_published, metric_outbox_failures,
+    metric_orphans_removed;
 
 /* Registers the metrics above. Once, at start. */
 void gateway_metrics_register(void);

@@ -11,6 +11,7 @@
 #include "pipeline/pipeline_config.h"
 #include "routes.h"
 #include "service/service.h"
+#include "sweeper.h"
 
 #include "core/banned.h"
 
@@ -56,6 +57,9 @@ static const struct config_key keys[] = {
     { "UNREEL_REPUBLISH_AFTER_S", CONFIG_INT, AT(republish_after_s), "900",
       "a job that has waited this long for its message is published again", 1, 86400, NULL },
     PIPELINE_MAX_FAILURES_KEY(AT(max_failures)),
+    { "UNREEL_ORPHAN_AGE_S", CONFIG_INT, AT(orphan_age_s), "86400",
+      "seconds without a byte after which a file that was never finished is removed", 21600,
+      31536000, NULL },
 };
 
 static enum err check_videos(void *ctx, struct error *e)
@@ -129,6 +133,7 @@ static void stop(void *state)
     struct gateway *g = state;
     /* Clients first, then what serves them. Requests in hand had the drain time already. */
     http_server_stop(g->server, 1000);
+    sweeper_stop(g->sweeper);
     relay_stop(g->relay);
     token_verifier_free(g->verifier);
     queue_close(g->queue);
@@ -155,6 +160,9 @@ static enum err start(struct service *service, void *settings, void **ret_state,
     }
     if (rc == OK) {
         rc = relay_start(g, &g->relay, e);
+    }
+    if (rc == OK) {
+        rc = sweeper_start(g, &g->sweeper, e);
     }
     if (rc == OK) {
         rc = listen_for_clients(g, e);

@@ -8,6 +8,7 @@ static const char *const status_classes[] = { "1xx", "2xx", "3xx", "4xx", "5xx",
 static const char *const states[] = {
     "queued", "running", "succeeded", "failed", "cancelled", NULL
 };
+static const char *const buckets[] = { "videos", "mp3s", NULL };
 static const char *const messages[] = { "video", "mp3", NULL };
 static const double seconds[] = { 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
                                   0.25,  0.5,    1,     2.5,  10,    60,   600 };
@@ -64,6 +65,14 @@ struct metric metric_outbox_failures = {
     .values = messages,
 };
 
+struct metric metric_orphans_removed = {
+    .name = "unreel_orphans_removed_total",
+    .help = "Files that nobody finished, removed.",
+    .type = METRIC_COUNTER,
+    .label = "bucket",
+    .values = buckets,
+};
+
 void gateway_metrics_register(void)
 {
     metric_register(&metric_http_requests);
@@ -73,4 +82,5 @@ void gateway_metrics_register(void)
     metric_register(&metric_jobs);
     metric_register(&metric_outbox_published);
     metric_register(&metric_outbox_failures);
+    metric_register(&metric_orphans_removed);
 }
