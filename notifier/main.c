@@ -24,8 +24,9 @@ static const struct config_key keys[] = {
     { "UNREEL_SMTP_FROM", CONFIG_TEXT, AT(smtp_from), "unreel@localhost.localdomain",
       "sender of the mails", 0, 0, NULL },
     { "UNREEL_SMTP_REQUIRE_TLS", CONFIG_BOOL, AT(smtp_require_tls), "false",
-      "send no mail over a connection without TLS (it is used when offered in any case)", 0, 0,
-      NULL },
+      "send no mail over a connection without TLS (it is used when offered in any case; a login "
+      "goes to another machine with TLS only)",
+      0, 0, NULL },
     { "UNREEL_PUBLIC_URL", CONFIG_TEXT, AT(public_url), "http://127.0.0.1:8080",
       "where people reach the gateway: for links in mails", 0, 0, NULL },
     { "UNREEL_WEBHOOK_SECRET", CONFIG_SECRET, AT(webhook_secret), "",

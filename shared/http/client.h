@@ -54,8 +54,8 @@ void http_response_release(struct http_response *response);
 bool http_client_is_private_address(const char *address);
 
 struct smtp_mail {
-    const char *url; /* smtp://host:port (STARTTLS when offered), smtps://host:port */
-    bool require_tls;
+    const char *url;             /* smtp://host:port (STARTTLS when offered), smtps://host:port */
+    bool require_tls;            /* a user implies it, unless the URL names this machine */
     const char *user, *password; /* may be NULL */
     const char *from, *to;       /* bare addresses; CR, LF, <, > are refused */
     const char *message;         /* the whole RFC 5322 message with CRLF lines */

@@ -1,4 +1,6 @@
+#include <arpa/inet.h>
 #include <string.h>
+#include <strings.h>
 
 #include "core/text.h"
 #include "http/client.h"
@@ -32,12 +34,47 @@ static bool is_address(const char *text)
            strpbrk(text, "<> ") == NULL && strchr(text, '@') != NULL;
 }
 
+/* Part of the URL; NULL without it. The caller frees it with curl_free. */
+static char *part_of(const char *url, CURLUPart which)
+{
+    CURLU *parts = curl_url();
+    char *part = NULL;
+    if (parts == NULL || curl_url_set(parts, CURLUPART_URL, url, 0) != CURLUE_OK ||
+        curl_url_get(parts, which, &part, 0) != CURLUE_OK) {
+        part = NULL;
+    }
+    curl_url_cleanup(parts);
+    return part;
+}
+
+/* By the URL's text alone: a name that is looked up may lead anywhere. */
+static bool is_on_this_machine(const char *url)
+{
+    char *host = part_of(url, CURLUPART_HOST);
+    struct in_addr v4;
+    bool is_loopback = host != NULL &&
+                       (strcasecmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0 ||
+                        (inet_pton(AF_INET, host, &v4) == 1 && ntohl(v4.s_addr) >> 24 == 127));
+    curl_free(host);
+    return is_loopback;
+}
+
+static bool has_login(const struct smtp_mail *mail)
+{
+    char *user = part_of(mail->url, CURLUPART_USER);
+    bool is_in_url = user != NULL;
+    curl_free(user);
+    return mail->user != NULL || is_in_url;
+}
+
 static void set_tls(CURL *curl, const struct smtp_mail *mail)
 {
+    /* Who can drop STARTTLS from the server's answer would read the password. */
+    bool will_log_in = has_login(mail);
+    bool must_have = mail->require_tls || (will_log_in && !is_on_this_machine(mail->url));
     (void)curl_easy_setopt(curl, CURLOPT_USE_SSL,
-                           mail->require_tls ? (long)CURLUSESSL_ALL : (long)CURLUSESSL_TRY);
-    bool is_opportunistic = !mail->require_tls && mail->user == NULL &&
-                            !text_starts_with(mail->url, "smtps:");
+                           must_have ? (long)CURLUSESSL_ALL : (long)CURLUSESSL_TRY);
+    bool is_opportunistic = !must_have && !will_log_in && !text_starts_with(mail->url, "smtps:");
     if (is_opportunistic) {
         /* Plain text would be accepted too, so a certificate of the server's own making is no
          * worse; with a password or require_tls it must be a good one. */

@@ -60,6 +60,57 @@ static void mails(void **state)
     }
 }
 
+/* Whoever can drop STARTTLS from the answer must not get the password for it. 0.0.0.0 leads to this
+ * machine, but does not say so. */
+static void passwords_need_tls(void **state)
+{
+    (void)state;
+
+    static const struct {
+        const char *host;
+        const char *user;
+        enum err err;
+    } cases[] = {
+        { "0.0.0.0", "ann", ERR_BUSY }, { "ann:secret@0.0.0.0", NULL, ERR_BUSY },
+        { "0.0.0.0", NULL, OK },        { "127.0.0.1", "ann", OK },
+        { "localhost", "ann", OK },
+    };
+
+    static const char *const with_login[] = { "250-test\r\n250 AUTH PLAIN\r\n",
+                                              "334 \r\n",
+                                              "235 in\r\n",
+                                              "250 ok\r\n",
+                                              "250 ok\r\n",
+                                              "354 go\r\n",
+                                              "250 taken\r\n",
+                                              "221 bye\r\n",
+                                              NULL };
+    static const char *const without[] = { EHLO,         "250 ok\r\n",    "250 ok\r\n",
+                                           "354 go\r\n", "250 taken\r\n", "221 bye\r\n",
+                                           NULL };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct script s = { .answers = cases[i].user != NULL ? with_login : without,
+                            .is_smtp = true };
+        char target[64];
+        struct error e = { 0 };
+        script_start(&s);
+        (void)snprintf(target, sizeof(target), "smtp://%s:%d", cases[i].host, s.port);
+        const struct smtp_mail mail = { .url = target,
+                                        .user = cases[i].user,
+                                        .password = "secret",
+                                        .from = "a@example.org",
+                                        .to = "b@example.org",
+                                        .message = "",
+                                        .timeout_ms = 5000 };
+        enum err err = smtp_send(&mail, &e);
+        script_end(&s);
+        bool has_logged_in = strstr(s.heard, "AUTH") != NULL;
+        if (err != cases[i].err || has_logged_in != (err == OK && cases[i].user != NULL)) {
+            fail_msg("case %zu: %s %s: %s", i, err_name(err), e.text, s.heard);
+        }
+    }
+}
+
 static void mails_that_cannot_be(void **state)
 {
     (void)state;
@@ -95,6 +146,7 @@ int main(void)
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mails),
+        cmocka_unit_test(passwords_need_tls),
         cmocka_unit_test(mails_that_cannot_be),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
