@@ -15,6 +15,7 @@
 #define DUE_MAX 20
 
 static const int take_timeout_ms = 1000;
+static const int64_t poll_min_ms = 1000;
 static const int64_t poll_max_ms = 30000;
 static const int64_t notice_grace_ms = 10000; /* the message is on its way */
 
@@ -159,7 +160,7 @@ static void *take_messages(void *arg)
     }
 }
 
-/* Sends what fell due; returns when to look again, as a wall-clock time. What is left when the
+/* Sends what fell due; returns how long the next look can wait. What is left when the
  * service drains stays due: each one may take a receiver's whole time limit. */
 static int64_t send_due(struct notifier *n, struct job *jobs)
 {
@@ -169,7 +170,7 @@ static int64_t send_due(struct notifier *n, struct job *jobs)
     size_t count = 0;
     int64_t next_ms = INT64_MAX;
     if (jobs_due(n->jobs, &query, jobs, &count, &next_ms, NULL) != OK) {
-        return clock_wall_ms() + poll_max_ms; /* readiness tells about the store */
+        return poll_max_ms; /* readiness tells about the store */
     }
     atomic_fetch_add(&n->busy, 1);
     for (size_t i = 0; i < count && !is_stopping(n); i++) {
@@ -181,7 +182,12 @@ static int64_t send_due(struct notifier *n, struct job *jobs)
         log_context(NULL, NULL);
     }
     atomic_fetch_sub(&n->busy, 1);
-    return next_ms;
+    int64_t delay_ms = next_ms - clock_wall_ms();
+    /* Notices made by other processes meanwhile come by message; the scan is their safety net. */
+    if (delay_ms > poll_max_ms) {
+        return poll_max_ms;
+    }
+    return delay_ms < poll_min_ms ? poll_min_ms : delay_ms;
 }
 
 static void *poll_records(void *arg)
@@ -191,14 +197,9 @@ static void *poll_records(void *arg)
     (void)pthread_mutex_lock(&n->lock);
     while (!n->is_stopping) {
         (void)pthread_mutex_unlock(&n->lock);
-        int64_t delay_ms = send_due(n, jobs) - clock_wall_ms();
-        delay_ms = delay_ms < 1000 ? 1000 : delay_ms;
-        /* Notices made by other processes meanwhile come by message; the scan is their safety net.
-         */
-        delay_ms = delay_ms > poll_max_ms ? poll_max_ms : delay_ms;
-        struct timespec until;
-        (void)clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_sec += delay_ms / 1000;
+        int64_t delay_ms = send_due(n, jobs);
+        int64_t until_ms = clock_mono_ms() + delay_ms;
+        struct timespec until = { .tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000 };
         (void)pthread_mutex_lock(&n->lock);
         if (!n->is_stopping && !n->was_put_off) {
             (void)pthread_cond_timedwait(&n->wake, &n->lock, &until);
@@ -213,7 +214,12 @@ static void *poll_records(void *arg)
 enum err notifier_threads_start(struct notifier *n, struct error *e)
 {
     (void)pthread_mutex_init(&n->lock, NULL);
-    (void)pthread_cond_init(&n->wake, NULL);
+    /* A clock that is set back must not stop the scan. */
+    pthread_condattr_t attributes;
+    (void)pthread_condattr_init(&attributes);
+    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&n->wake, &attributes);
+    (void)pthread_condattr_destroy(&attributes);
     int wanted = (int)n->settings->slots + 1;
     n->threads = xcalloc((size_t)wanted, sizeof(*n->threads));
     while (n->thread_count < wanted) {
