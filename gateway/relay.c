@@ -13,7 +13,8 @@
 #define SCAN_MAX 50    /* jobs of one kind per scan */
 
 static const int64_t scan_every_ms = 5000;
-static const int64_t scan_pause_ms = 100;     /* between two scans while there is more to do */
+static const int64_t scan_pause_ms = 100; /* between two scans while there is more to do */
+static const int64_t count_every_ms = 30000;
 static const int64_t publish_grace_ms = 5000; /* the gateway that took the upload is at it */
 static const int64_t announce_grace_ms = 5000;
 
@@ -25,6 +26,7 @@ struct relay {
     bool is_stopping;
     struct job *pending; /* ring of PENDING_MAX */
     size_t first, count;
+    int64_t next_count_ms; /* monotonic */
     /* So that a change is logged once. */
     bool broker_is_down;
     struct error unread; /* why a record could not be read */
@@ -103,6 +105,22 @@ static int64_t scan_delay_ms(const struct relay *relay, int64_t due_ms)
     return delay_ms < scan_pause_ms ? scan_pause_ms : delay_ms;
 }
 
+/* For the metric. Reads the whole index of states, so it is not for every scan. */
+static void count_jobs(struct relay *relay)
+{
+    int64_t now_ms = clock_mono_ms();
+    if (now_ms < relay->next_count_ms) {
+        return;
+    }
+    relay->next_count_ms = now_ms + count_every_ms;
+    int64_t counts[JOB_STATE_MAX];
+    if (jobs_count(relay->gateway->jobs, counts, NULL) == OK) {
+        for (size_t i = 0; i < JOB_STATE_MAX; i++) {
+            metric_set(&metric_jobs, i, counts[i]);
+        }
+    }
+}
+
 /* One look at everything due. Returns how long the next one can wait. */
 static int64_t scan(struct relay *relay, struct job *found)
 {
@@ -133,12 +151,7 @@ static int64_t scan(struct relay *relay, struct job *found)
         next_ms = due_ms < next_ms ? due_ms : next_ms;
     }
     note_outbox(relay, &unread);
-    int64_t counts[JOB_STATE_MAX];
-    if (jobs_count(g->jobs, counts, NULL) == OK) {
-        for (size_t i = 0; i < JOB_STATE_MAX; i++) {
-            metric_set(&metric_jobs, i, counts[i]);
-        }
-    }
+    count_jobs(relay);
     return scan_delay_ms(relay, next_ms);
 }
 

@@ -28,6 +28,28 @@ int64_t __wrap_clock_wall_ms(void)
     return __real_clock_wall_ms() + atomic_load(&clock_is_off_ms);
 }
 
+static _Atomic int scans, counts;
+
+enum err __real_jobs_due(struct jobs *s, const struct jobs_due_query *query, struct job *ret_jobs,
+                         size_t *ret_count, int64_t *ret_next_ms, struct error *e);
+enum err __wrap_jobs_due(struct jobs *s, const struct jobs_due_query *query, struct job *ret_jobs,
+                         size_t *ret_count, int64_t *ret_next_ms, struct error *e);
+enum err __real_jobs_count(struct jobs *s, int64_t ret_counts[JOB_STATE_MAX], struct error *e);
+enum err __wrap_jobs_count(struct jobs *s, int64_t ret_counts[JOB_STATE_MAX], struct error *e);
+
+enum err __wrap_jobs_due(struct jobs *s, const struct jobs_due_query *query, struct job *ret_jobs,
+                         size_t *ret_count, int64_t *ret_next_ms, struct error *e)
+{
+    atomic_fetch_add(&scans, query->kind == JOBS_DUE_PUBLISH ? 1 : 0);
+    return __real_jobs_due(s, query, ret_jobs, ret_count, ret_next_ms, e);
+}
+
+enum err __wrap_jobs_count(struct jobs *s, int64_t ret_counts[JOB_STATE_MAX], struct error *e)
+{
+    atomic_fetch_add(&counts, 1);
+    return __real_jobs_count(s, ret_counts, e);
+}
+
 struct fixture {
     char folder[64];
     struct gateway_settings settings;
@@ -48,6 +70,8 @@ static int set_up(void **state)
     assert_int_equal(jobs_open(jobs_url, 4, &f->gateway.jobs, NULL), OK);
     assert_int_equal(queue_open(queue_url, &f->gateway.queue, NULL), OK);
     assert_int_equal(queue_consume(f->gateway.queue, "video", 10, &f->consumer, NULL), OK);
+    atomic_store(&scans, 0);
+    atomic_store(&counts, 0);
     assert_int_equal(relay_start(&f->gateway, &f->gateway.relay, NULL), OK);
     *state = f;
     return 0;
@@ -103,11 +127,27 @@ static void test_clock_is_set_back(void **state)
     expect_message(f, &j);
 }
 
+/* Counting reads the whole index of states, so it is not for every scan. */
+static void test_jobs_are_counted_less_often_than_scanned(void **state)
+{
+    struct fixture *f = *state;
+    int64_t began_ms = clock_mono_ms();
+    while (atomic_load(&scans) < 3 && clock_mono_ms() - began_ms < 20000) {
+        struct job j;
+        leave_behind(f, &j);
+        expect_message(f, &j);
+    }
+    assert_true(atomic_load(&scans) >= 3);
+    assert_int_equal(atomic_load(&counts), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_scan_finds_what_was_left_behind, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_clock_is_set_back, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_jobs_are_counted_less_often_than_scanned, set_up,
+                                        tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
