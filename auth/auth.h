@@ -6,7 +6,6 @@
 #include <stdint.h>
 
 #include "accounts/accounts.h"
-#include "auth/address.h"
 #include "auth/keyring.h"
 #include "auth/login.h"
 #include "core/config.h"

@@ -1,9 +1,9 @@
 #include "auth/login.h"
 
-#include "auth/address.h"
 #include "auth/passwords.h"
 #include "core/clock.h"
 #include "core/id.h"
+#include "http/address.h"
 
 #include "core/banned.h"
 

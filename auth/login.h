@@ -35,7 +35,7 @@ struct login_outcome {
 
 /* Makes the dummy hash. */
 enum err login_init(struct login *l, struct error *e) MUST_CHECK;
-/* Blocks for the time of a password hash. address: the client's (address.h). Thread-safe. */
+/* Blocks for the time of a password hash. address: the client's (http/address.h). Thread-safe. */
 void login_try(struct login *l, const char *email, const char *password, const char *address,
                struct login_outcome *ret_outcome);
 

@@ -64,13 +64,6 @@ static struct metric validations_total = { .name = "unreel_auth_validations_tota
 
 /* ---- POST /login ---- */
 
-static void client_address(const struct auth *auth, const struct http_request *r,
-                           char ret_address[ADDRESS_SIZE])
-{
-    address_client(auth->trusted, http_request_peer(r), http_request_header(r, "X-Forwarded-For"),
-                   ret_address);
-}
-
 static void challenge(struct http_request *r, const char *scheme)
 {
     http_reply_header(r, "WWW-Authenticate", scheme);
@@ -148,7 +141,7 @@ static void handle_login(struct http_request *r, void *ctx)
     char *email = NULL;
     char *password = NULL;
     char address[ADDRESS_SIZE];
-    client_address(auth, r, address);
+    http_request_client(r, auth->trusted, address);
     if (http_request_basic(r, &email, &password) != OK) {
         metric_add(&logins_total, LOGIN_DENIED, 1);
         log_warn("login from %s: no credentials", address);
@@ -221,7 +214,7 @@ static void handle_validate(struct http_request *r, void *ctx)
                "Tokens cannot be validated right now.");
     } else if (code != OK) {
         char address[ADDRESS_SIZE];
-        client_address(auth, r, address);
+        http_request_client(r, auth->trusted, address);
         log_warn("refused a token from %s: %s", address, e.text);
         refuse(r, PROBLEM_TOKEN_INVALID, VALIDATION_DENIED, "The token is not valid.");
     } else if (is_account_in_force(auth, r, &claims)) {

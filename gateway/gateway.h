@@ -18,6 +18,7 @@ struct gateway_settings {
     int64_t port;
     char *blobs_url, *jobs_url, *queue_url, *auth_url;
     char *issuer, *audience;
+    char *trusted_proxies;
     int compat;
     int64_t max_upload_bytes;
     int64_t max_uploads_per_user;
@@ -37,6 +38,7 @@ struct gateway {
     struct jobs *jobs;
     struct queue *queue;
     struct token_verifier *verifier;
+    struct address_list *trusted;
     struct relay *relay;
     struct sweeper *sweeper;
     struct upload_slots *slots;

@@ -24,9 +24,11 @@ void login_handle(struct http_request *r, void *ctx)
     AUTO(mem_free) char *url = xasprintf("%s/login", g->settings->auth_url);
     AUTO(mem_free) char *credentials = xasprintf("Authorization: %s", authorization);
     AUTO(mem_free) char *wanted = xasprintf("Accept: %s", accept != NULL ? accept : "*/*");
-    AUTO(mem_free) char *peer = xasprintf("X-Forwarded-For: %s", http_request_peer(r));
+    char address[ADDRESS_SIZE];
+    http_request_client(r, g->trusted, address);
+    AUTO(mem_free) char *client = xasprintf("X-Forwarded-For: %s", address);
     AUTO(mem_free) char *trace = xasprintf("traceparent: %s", http_request_traceparent(r));
-    const char *const headers[] = { credentials, wanted, peer, trace, NULL };
+    const char *const headers[] = { credentials, wanted, client, trace, NULL };
     struct http_call call = {
         .method = "POST", .url = url, .headers = headers, .body = "", .timeout_ms = auth_timeout_ms
     };

@@ -31,6 +31,10 @@ static const struct config_key keys[] = {
       NULL },
     { "UNREEL_AUDIENCE", CONFIG_TEXT, AT(audience), "unreel", "audience that tokens must name", 0,
       0, NULL },
+    { "UNREEL_TRUSTED_PROXIES", CONFIG_TEXT, AT(trusted_proxies), "127.0.0.0/8,::1",
+      "networks whose X-Forwarded-For is believed, an ingress's among them: logins are counted by "
+      "the client's address",
+      0, 0, NULL },
     { "UNREEL_COMPAT", CONFIG_CHOICE, AT(compat), "none",
       "tutorial: POST /upload answers 200 `success!` as the Python tutorial does", 0, 0,
       "none|tutorial" },
@@ -141,6 +145,7 @@ static void stop(void *state)
     blobs_close(g->mp3s);
     blobs_close(g->videos);
     upload_slots_free(g->slots);
+    address_list_free(g->trusted);
     free(g);
 }
 
@@ -151,6 +156,9 @@ static enum err start(struct service *service, void *settings, void **ret_state,
     g->slots = upload_slots_new();
     gateway_metrics_register();
     enum err rc = http_client_init(e);
+    if (rc == OK) {
+        rc = address_list_parse(g->settings->trusted_proxies, &g->trusted, e);
+    }
     if (rc == OK) {
         rc = open_stores(g, e);
     }

@@ -11,6 +11,7 @@
 #include "core/banned.h"
 
 #define CREDENTIALS_MAX 1024
+#define FORWARDED_MAX ((size_t)256 * 1024) /* more than a head may have */
 
 const char *http_request_method(const struct http_request *r)
 {
@@ -103,6 +104,31 @@ enum err http_request_body_error(const struct http_request *r, struct error *ret
 const char *http_request_peer(const struct http_request *r)
 {
     return r->peer;
+}
+
+/* A proxy may add a line of its own: all of them, in order, are one list (RFC 9110, 5.3). */
+static enum MHD_Result add_forwarded(void *ctx, enum MHD_ValueKind kind, const char *name,
+                                     const char *value)
+{
+    (void)kind;
+    struct buf *list = ctx;
+    if (strcasecmp(name, "X-Forwarded-For") == 0 && value != NULL) {
+        if (buf_append(list, ",", list->len > 0 ? 1 : 0) != OK ||
+            buf_append(list, value, strlen(value)) != OK) {
+            return MHD_NO;
+        }
+    }
+    return MHD_YES;
+}
+
+void http_request_client(const struct http_request *r, const struct address_list *trusted,
+                         char ret_address[ADDRESS_SIZE])
+{
+    __attribute__((cleanup(buf_release_auto))) struct buf list;
+    buf_init(&list, FORWARDED_MAX);
+    (void)MHD_get_connection_values(r->connection, MHD_HEADER_KIND, add_forwarded, &list);
+    address_client(trusted, http_request_peer(r), list.len > 0 ? buf_text(&list) : NULL,
+                   ret_address);
 }
 
 const char *http_request_traceparent(const struct http_request *r)

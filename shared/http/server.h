@@ -16,6 +16,7 @@
 #include "core/error.h"
 #include "core/mem.h"
 #include "core/problem.h"
+#include "http/address.h"
 
 struct http_server;
 struct http_request;
@@ -108,6 +109,9 @@ enum err http_request_json(const struct http_request *r, json_t **ret_json,
 enum err http_request_body_error(const struct http_request *r, struct error *ret_error);
 /* Peer address as text. */
 const char *http_request_peer(const struct http_request *r);
+/* The client's address: the peer's, or what trusted proxies say in X-Forwarded-For. */
+void http_request_client(const struct http_request *r, const struct address_list *trusted,
+                         char ret_address[ADDRESS_SIZE]);
 /* Accepted or new; also the log context of the thread, and X-Request-Id of the answer is the trace
  * id. */
 const char *http_request_traceparent(const struct http_request *r);

@@ -11,6 +11,7 @@ import requests
 from harness import media
 from harness.client import problem_of
 from harness.service import Service
+from harness.stack import ADMIN
 from harness.wait import wait_until
 
 
@@ -285,6 +286,26 @@ def test_unknown_setting_stops_a_service_at_once(stack):
         other.start(wait=False)
         assert other.wait_exit(20) == 2
         assert "UNREEL_NONSENSE" in other.log_text()
+
+
+def test_failed_logins_count_by_the_client_behind_a_proxy(make_stack):
+    """One who fails locks out himself, not everybody who comes through the same ingress."""
+    stack = make_stack(auth={"UNREEL_LOGIN_ADDRESS_FAILURES": 4})
+
+    def login(user, *forwarded, password="wrong"):
+        lines = "".join(f"X-Forwarded-For: {line}\r\n" for line in forwarded)
+        credentials = base64.b64encode(f"{user}:{password}".encode()).decode()
+        answer = raw_request(stack, (f"POST /login HTTP/1.1\r\nHost: x\r\nAuthorization: Basic {credentials}\r\n{lines}"
+                                     "Content-Length: 0\r\nConnection: close\r\n\r\n").encode())
+        return int(answer.split()[1])
+
+    for number in range(4):
+        assert login(f"user{number}@example.com", "203.0.113.7") == 401
+    assert login(ADMIN[0], "203.0.113.7", password=ADMIN[1]) == 429
+    assert login(ADMIN[0], "203.0.113.8", password=ADMIN[1]) == 200
+    # A client cannot choose its address: what it wrote stands before what the proxy adds, in its line or another.
+    assert login(ADMIN[0], "198.51.100.1, 203.0.113.7", password=ADMIN[1]) == 429
+    assert login(ADMIN[0], "198.51.100.1", "203.0.113.7", password=ADMIN[1]) == 429
 
 
 def test_too_many_wrong_passwords_slow_down(stack):

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "auth/address.h"
+#include "http/address.h"
 
 #define DEFAULT "127.0.0.0/8,::1"
 

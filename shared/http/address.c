@@ -1,4 +1,4 @@
-#include "auth/address.h"
+#include "http/address.h"
 
 #include <arpa/inet.h>
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 /* Which address a request comes from: the peer's, or, behind a proxy that is trusted, the one the
  * proxy names. */
-#ifndef UNREEL_AUTH_ADDRESS_H
-#define UNREEL_AUTH_ADDRESS_H
+#ifndef UNREEL_HTTP_ADDRESS_H
+#define UNREEL_HTTP_ADDRESS_H
 
 #include "core/error.h"
 #include "core/mem.h"
