@@ -64,13 +64,32 @@ static void reply_accepted(struct http_request *r, struct gateway *g, struct job
     reply_job(r, job_is_final(job) ? 200 : 202, job);
 }
 
-/* The key was used before: the same upload gets the same job, another one is refused. */
-static void reply_replay(struct http_request *r, struct gateway *g, const struct job *job)
+/* The record could not be looked for, and may be there: then the file must stay. */
+static void keep_when_in_doubt(struct intake *in, enum err rc)
 {
+    if (rc != ERR_NOT_FOUND) {
+        intake_accept(in);
+        log_error("job %s may or may not be stored; its file is kept", intake_job(in)->id);
+    }
+}
+
+/* The key was used before: the same upload gets the same job, another one is refused. */
+static void reply_replay(struct http_request *r, struct gateway *g, struct intake *in)
+{
+    const struct job *job = intake_job(in);
     struct job first;
     struct error e = { 0 };
-    if (jobs_get_by_key(g->jobs, job->owner, job->idempotency_key, &first, &e) != OK) {
+    enum err rc = jobs_get_by_key(g->jobs, job->owner, job->idempotency_key, &first, &e);
+    if (rc != OK) {
+        keep_when_in_doubt(in, rc);
         reply_store_error(r, &e);
+        return;
+    }
+    if (strcmp(first.id, job->id) == 0) {
+        /* The store tried twice and met its own first try: the file belongs to this record. */
+        intake_accept(in);
+        relay_publish(g->relay, &first);
+        reply_accepted(r, g, &first);
         return;
     }
     if (strcmp(first.sha256, job->sha256) != 0 ||
@@ -94,7 +113,7 @@ void submit_upload(struct http_request *r, struct gateway *g, struct intake *in)
     struct job *job = intake_job(in);
     enum err rc = submit_job(g, job, &e);
     if (rc == ERR_EXISTS && job->idempotency_key[0] != '\0') {
-        reply_replay(r, g, job);
+        reply_replay(r, g, in);
         return;
     }
     if (rc != OK) {
@@ -107,10 +126,7 @@ void submit_upload(struct http_request *r, struct gateway *g, struct intake *in)
             reply_accepted(r, g, &stored);
             return;
         }
-        if (known != ERR_NOT_FOUND) {
-            intake_accept(in);
-            log_error("job %s may or may not be stored; its file is kept", job->id);
-        }
+        keep_when_in_doubt(in, known);
         reply_store_error(r, &e);
         return;
     }
