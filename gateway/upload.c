@@ -24,7 +24,8 @@ struct upload {
     struct multipart *form; /* NULL for a raw body */
     int file_count;
     bool in_file;
-    bool is_answered; /* a handler ran: the client did not go away before its body was whole */
+    bool is_too_large; /* the file; other limits are the form's */
+    bool is_answered;  /* a handler ran: the client did not go away before its body was whole */
     char field_name[64];
     struct buf field;
     /* The first mistake in options, told once the body is whole. */
@@ -121,6 +122,13 @@ static void idempotency_from_header(struct upload *u, const struct http_request 
 
 /* ---- the form ---- */
 
+static enum err write_file(struct upload *u, const void *bytes, size_t len, struct error *e)
+{
+    enum err rc = intake_write(u->intake, bytes, len, e);
+    u->is_too_large = u->is_too_large || rc == ERR_TOO_BIG;
+    return rc;
+}
+
 static enum err form_part_begin(void *ctx, const struct multipart_part *part, struct error *e)
 {
     struct upload *u = ctx;
@@ -142,7 +150,7 @@ static enum err form_part_data(void *ctx, const void *bytes, size_t len, struct 
 {
     struct upload *u = ctx;
     if (u->in_file) {
-        return intake_write(u->intake, bytes, len, e);
+        return write_file(u, bytes, len, e);
     }
     if (buf_append(&u->field, bytes, len) != OK) {
         return err_set(e, ERR_INVALID, "a form field is longer than %zu bytes", u->field.max);
@@ -253,7 +261,7 @@ enum err upload_data(struct http_request *r, void *ctx, const void *bytes, size_
     if (u->form != NULL) {
         return multipart_feed(u->form, bytes, len, e);
     }
-    return intake_write(u->intake, bytes, len, e);
+    return write_file(u, bytes, len, e);
 }
 
 /* Answers an upload whose body cannot become a job. */
@@ -261,7 +269,7 @@ static bool refuse_body(struct http_request *r, struct upload *u)
 {
     struct error e = { 0 };
     enum err rc = http_request_body_error(r, &e);
-    if (rc == ERR_TOO_BIG && intake_size(u->intake) > 0) {
+    if (u->is_too_large) {
         reply_too_large(r, u->gateway);
     } else if (rc == ERR_EXISTS && u->file_count > 1) {
         http_reply_problem(r, PROBLEM_FILE_COUNT,

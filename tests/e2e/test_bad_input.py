@@ -146,6 +146,25 @@ def test_broken_form(stack, user, nothing_left):
     assert problem_of(answer) in ("bad-request", "upload-incomplete")
 
 
+def test_the_limit_of_the_file_and_those_of_its_form(make_stack):
+    """Which of them was passed is told, wherever in the body that was."""
+    stack = make_stack(gateway={"UNREEL_MAX_UPLOAD_BYTES": 10000})
+    user = stack.admin()
+    file = b"--x\r\nContent-Disposition: form-data; name=file; filename=a\r\n\r\n%s\r\n"
+    long_head = b"--x\r\nContent-Disposition: form-data; name=tag; other=" + b"o" * 5000 + b"\r\n\r\n\r\n"
+
+    def problem(path, content_type, *pieces):
+        answer = user.post(path, data=iter(pieces), headers={"Content-Type": content_type})
+        return answer.status_code, problem_of(answer)
+
+    form = "multipart/form-data; boundary=x"
+    too_large, unreadable = (413, "input-too-large"), (400, "bad-request")
+    assert problem("/v1/jobs", "video/mp4", b"v" * 20000) == too_large
+    assert problem("/upload", form, file % (b"v" * 20000), b"--x--\r\n") == too_large
+    assert problem("/upload", form, file % b"video", long_head, b"--x--\r\n") == unreadable
+    assert problem("/upload", form, long_head, file % b"video", b"--x--\r\n") == unreadable
+
+
 @pytest.mark.parametrize("query", ["bitrate=7", "bitrate=abc", "mode=mp4", "channels=6", "sample_rate=1", "quality=99",
                                    "nonsense=1", "webhook_url=ftp://x/", "tag=" + "t" * 200])
 def test_bad_option(stack, user, nothing_left, query):
