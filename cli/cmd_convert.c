@@ -12,25 +12,17 @@
 #include "core/text.h"
 #include "engine/engine.h"
 #include "escape.h"
+#include "job_options.h"
 #include "jobs/options.h"
 #include "partial.h"
 #include "progress.h"
 
 #include "core/banned.h"
 
-enum { OPTION_MODE, OPTION_BITRATE, OPTION_QUALITY, OPTION_RATE, OPTION_CHANNELS, OPTION_THREADS };
-
 static const struct option_spec options[] = {
-    { "--mode", "MODE", "cbr, vbr or abr (default: cbr)" },
-    { "--bitrate", "KBPS", "bitrate of cbr and abr (default: 192)" },
-    { "--quality", "0-9", "quality of vbr, 0 is best (default: 2)" },
-    { "--sample-rate", "HZ", "sample rate (default: the source's nearest)" },
-    { "--channels", "1|2", "channels (default: the source's, two at most)" },
+    JOB_OPTION_SPECS,
     { "--threads", "COUNT", "encoder threads (default: the number of cores)" },
 };
-/* The names that the option table of jobs knows, in the order above. */
-static const char *const option_names[] = { "mode", "bitrate", "quality", "sample_rate",
-                                            "channels" };
 
 static const int64_t week_s = 7LL * 24 * 3600;
 
@@ -226,6 +218,7 @@ static int run(const struct command *self, int argc, char **argv)
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     int64_t threads = cores < 1 ? 1 : cores > 64 ? 64 : cores;
     size_t option = 0;
+    char name[JOB_OPTION_NAME_SIZE];
     const char *value = NULL;
     struct error e = { 0 };
     enum argument_kind kind = ARGUMENT_END;
@@ -237,12 +230,13 @@ static int run(const struct command *self, int argc, char **argv)
                 paths[path_count] = value;
             }
             path_count++;
-        } else if (option == OPTION_THREADS) {
+        } else if (option >= JOB_OPTION_COUNT) {
             if (text_to_int64(value, 1, 64, &threads) != OK) {
                 say_error("convert: --threads takes 1 to 64");
                 return EXIT_USAGE;
             }
-        } else if (job_options_set(&job_options, option_names[option], value, &e) != OK) {
+        } else if (job_options_set(&job_options, job_option_name(name, &options[option]), value,
+                                   &e) != OK) {
             say_error("convert: %s", e.text);
             return EXIT_USAGE;
         }

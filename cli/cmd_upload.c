@@ -8,37 +8,21 @@
 #include "api.h"
 #include "core/mem.h"
 #include "escape.h"
+#include "job_options.h"
 #include "progress.h"
 
 #include "core/banned.h"
 
-enum {
-    OPTION_WAIT,
-    OPTION_OUTPUT,
-    OPTION_TAG,
-    OPTION_WEBHOOK,
-    OPTION_MODE,
-    OPTION_BITRATE,
-    OPTION_QUALITY,
-    OPTION_RATE,
-    OPTION_CHANNELS
-};
+enum { OPTION_TAG = JOB_OPTION_COUNT, OPTION_WEBHOOK, OPTION_WAIT, OPTION_OUTPUT };
 
+/* All but the last two go into the query. */
 static const struct option_spec options[] = {
-    { "--wait", NULL, "wait until the MP3 is there" },
-    { "--output", "FILE", "wait, and download the MP3 to FILE (one video only)" },
+    JOB_OPTION_SPECS,
     { "--tag", "TEXT", "your own label for the job" },
     { "--webhook-url", "URL", "is called when the job has ended" },
-    { "--mode", "MODE", "cbr, vbr or abr" },
-    { "--bitrate", "KBPS", "bitrate of cbr and abr" },
-    { "--quality", "0-9", "quality of vbr, 0 is best" },
-    { "--sample-rate", "HZ", "sample rate" },
-    { "--channels", "1|2", "channels" },
+    { "--wait", NULL, "wait until the MP3 is there" },
+    { "--output", "FILE", "wait, and download the MP3 to FILE (one video only)" },
 };
-/* What each is called in the query; NULL: not sent. */
-static const char *const query_names[] = { NULL,          NULL,          "tag",
-                                           "webhook_url", "mode",        "bitrate",
-                                           "quality",     "sample_rate", "channels" };
 
 struct upload {
     FILE *file;
@@ -212,8 +196,10 @@ static bool read_wishes(struct arguments *a, struct wishes *w, const char **path
             w->wait = true;
             w->output = value;
         } else {
+            char name[JOB_OPTION_NAME_SIZE];
             AUTO(mem_free) char *escaped = escape_query(value);
-            char *longer = xasprintf("%s&%s=%s", w->query, query_names[option], escaped);
+            char *longer = xasprintf("%s&%s=%s", w->query, job_option_name(name, &options[option]),
+                                     escaped);
             free(w->query);
             w->query = longer;
         }

@@ -7,6 +7,7 @@
 #include "core/clock.h"
 #include "decode.h"
 #include "demux.h"
+#include "edit.h"
 #include "encoder.h"
 #include "failure.h"
 #include "input.h"
@@ -26,6 +27,7 @@ struct convert {
     struct demux *demux;
     struct decode *decode;
     struct resample *resample; /* NULL until the first frame tells rate and channels */
+    struct edit *edit;
     struct encoder *encoder;
     int sample_rate_hz, channels;
     int64_t samples;    /* given to the encoder */
@@ -65,6 +67,17 @@ static int64_t media_us(const struct convert *c)
     return c->sample_rate_hz == 0 ? 0 : c->samples * 1000000 / c->sample_rate_hz;
 }
 
+/* How long the MP3 will be, as far as that is known; 0: it is not. */
+static int64_t expected_us(const struct convert *c)
+{
+    const struct job_options *o = &c->start->options;
+    int64_t end_us = demux_duration_us(c->demux);
+    if (o->end_ms != 0 && (end_us == 0 || o->end_ms * 1000 < end_us)) {
+        end_us = o->end_ms * 1000;
+    }
+    return end_us > o->start_ms * 1000 ? end_us - o->start_ms * 1000 : 0;
+}
+
 static enum err tell_progress(struct convert *c)
 {
     int64_t now_us = clock_mono_us();
@@ -72,10 +85,16 @@ static enum err tell_progress(struct convert *c)
         return OK;
     }
     c->told_at_us = now_us;
-    struct protocol_progress m = { media_us(c), demux_duration_us(c->demux) };
+    struct protocol_progress m = { media_us(c), expected_us(c) };
     uint8_t frame[PROTOCOL_HEADER_SIZE + PROTOCOL_SMALL_MAX];
     size_t len = protocol_pack_progress(frame, &m);
     return channel_send(c->channel, frame, len);
+}
+
+static enum err on_resampled(void *ctx, const float *const planes[2], size_t samples,
+                             struct failure *f)
+{
+    return edit_feed(((struct convert *)ctx)->edit, planes, samples, f);
 }
 
 /* The limit is on what was decoded, not on what a header says. */
@@ -107,7 +126,9 @@ static enum err start_encoder(struct convert *c, const AVFrame *frame, struct fa
         .ctx = c,
         .on_bytes = on_bytes,
     };
-    struct resample_sink sink = { c, on_pcm };
+    struct edit_params edit = { c->sample_rate_hz, c->channels, options, c, on_pcm };
+    c->edit = edit_new(&edit);
+    struct resample_sink sink = { c, on_resampled };
     c->resample = resample_new(c->sample_rate_hz, c->channels, &sink);
     return encoder_open(&params, &c->encoder, f);
 }
@@ -126,7 +147,7 @@ static enum err convert_frames(struct convert *c, AVFrame *frame, struct failure
         err = err != OK ? err : resample_feed(c->resample, frame, f);
         err = err != OK ? err : tell_progress(c);
         av_frame_unref(frame);
-        if (err != OK) {
+        if (err != OK || edit_is_over(c->edit)) {
             return err;
         }
     }
@@ -161,15 +182,30 @@ static enum err finish(struct convert *c, struct failure *f)
 {
     struct encoder_summary summary = { 0 };
     enum err err = resample_finish(c->resample, f);
+    err = err != OK ? err : edit_finish(c->edit, f);
     err = err != OK ? err : encoder_finish(c->encoder, &summary, f);
     err = err != OK ? err : flush_output(c);
     return err != OK ? err : tell_done(c, &summary);
 }
 
+/* Before any work, where the container says how long the sound is. */
+static enum err check_start(const struct convert *c, struct failure *f)
+{
+    int64_t start_ms = c->start->options.start_ms;
+    int64_t promised_us = demux_promised_us(c->demux);
+    if (promised_us == 0 || start_ms * 1000 < promised_us) {
+        return OK;
+    }
+    return failure_set(f, PROBLEM_TRIM_RANGE,
+                       "start is at %.3f s, but the sound lasts only %.3f s.",
+                       (double)start_ms / 1e3, (double)promised_us / 1e6);
+}
+
 static enum err run(struct convert *c, struct input *input, struct failure *f)
 {
-    enum err err = demux_open(input, &c->demux, f);
+    enum err err = demux_open(input, c->start->options.track, &c->demux, f);
     err = err != OK ? err : tell_input(c);
+    err = err != OK ? err : check_start(c, f);
     err = err != OK ? err : decode_open(c->demux, &c->decode, f);
     if (err != OK) {
         return err;
@@ -210,6 +246,7 @@ enum err convert_run(const struct channel *channel, const struct protocol_start 
     enum err err = input == NULL ? failure_set(&f, PROBLEM_INTERNAL, "no memory for the input")
                                  : run(c, input, &f);
     encoder_free(c->encoder);
+    edit_free(c->edit);
     resample_free(c->resample);
     decode_close(c->decode);
     demux_close(c->demux);

@@ -19,6 +19,7 @@
 
 struct demux {
     struct input *in;
+    const char *track; /* which is wanted; "": the default */
     AVFormatContext *context;
     AVStream *stream;
     const AVCodec *decoder;
@@ -149,13 +150,50 @@ static const AVCodec *find_decoder(const AVStream *stream)
     return is_allowed ? decoder : NULL;
 }
 
-/* The track marked as default, else the first that can be decoded. */
+static const char *language_of(const AVStream *stream)
+{
+    const AVDictionaryEntry *language = av_dict_get(stream->metadata, "language", NULL, 0);
+    return language == NULL ? "" : language->value;
+}
+
+/* Whether the track with this number may be taken. */
+static bool is_wanted(const struct demux *d, const AVStream *stream, int number)
+{
+    char text[16];
+    (void)snprintf(text, sizeof(text), "%d", number);
+    return d->track[0] == '\0' || strcmp(d->track, text) == 0 ||
+           av_strcasecmp(d->track, language_of(stream)) == 0;
+}
+
+static enum err track_not_found(const struct demux *d, struct failure *f)
+{
+    struct job_input input;
+    char list[128] = "";
+    size_t len = 0;
+    demux_describe(d, &input);
+    for (int i = 0; i < input.track_count && len < sizeof(list) - 1; i++) {
+        const struct job_track *track = &input.tracks[i];
+        int added = snprintf(list + len, sizeof(list) - len, "%s%d (%s%s%s)", i == 0 ? "" : ", ", i,
+                             track->codec, track->language[0] == '\0' ? "" : ", ", track->language);
+        len += added > 0 ? (size_t)added : 0;
+    }
+    return failure_set(f, PROBLEM_TRACK_NOT_FOUND, "There is no track %s; there are: %s.", d->track,
+                       list);
+}
+
+/* Of those that are wanted, the track marked as default, else the first that can be decoded. */
 static enum err pick_stream(struct demux *d, struct failure *f)
 {
     AVStream *first = NULL;
+    int number = 0;
+    bool has_audio = false;
     for (unsigned i = 0; i < d->context->nb_streams; i++) {
         AVStream *stream = d->context->streams[i];
         if (!is_audio(stream)) {
+            continue;
+        }
+        has_audio = true;
+        if (!is_wanted(d, stream, number++)) {
             continue;
         }
         first = first == NULL ? stream : first;
@@ -167,6 +205,9 @@ static enum err pick_stream(struct demux *d, struct failure *f)
             d->stream = stream;
             d->decoder = decoder;
         }
+    }
+    if (first == NULL && has_audio) {
+        return track_not_found(d, f);
     }
     if (first == NULL) {
         return failure_set(f, PROBLEM_NO_AUDIO, "The video has no sound.");
@@ -290,10 +331,12 @@ static enum err choose(struct demux *d, struct failure *f)
     return err;
 }
 
-enum err demux_open(struct input *in, struct demux **ret_demux, struct failure *f)
+enum err demux_open(struct input *in, const char *track, struct demux **ret_demux,
+                    struct failure *f)
 {
     AUTO(demux_close) struct demux *d = xcalloc(1, sizeof(*d));
     d->in = in;
+    d->track = track;
     enum err err = open_container(d, f);
     err = err != OK ? err : choose(d, f);
     if (err != OK) {
@@ -351,15 +394,13 @@ void demux_describe(const struct demux *d, struct job_input *ret_input)
             continue;
         }
         struct job_track *track = &input.tracks[input.track_count];
-        const AVDictionaryEntry *language = av_dict_get(stream->metadata, "language", NULL, 0);
         track->index = input.track_count++;
         track->channels = stream->codecpar->ch_layout.nb_channels;
         track->sample_rate_hz = stream->codecpar->sample_rate;
         track->is_default = stream == d->stream;
         copy_plain(track->codec, sizeof(track->codec),
                    avcodec_get_name(stream->codecpar->codec_id));
-        copy_plain(track->language, sizeof(track->language),
-                   language == NULL ? "" : language->value);
+        copy_plain(track->language, sizeof(track->language), language_of(stream));
     }
     *ret_input = input;
 }

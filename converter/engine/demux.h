@@ -12,8 +12,10 @@
 
 struct demux;
 
-/* The input must outlive it. */
-enum err demux_open(struct input *in, struct demux **ret_demux, struct failure *f) MUST_CHECK;
+/* track: a number as demux_describe counts, a language, or "" for the container's default. The
+ * input must outlive it. PROBLEM_TRACK_NOT_FOUND says which there are. */
+enum err demux_open(struct input *in, const char *track, struct demux **ret_demux,
+                    struct failure *f) MUST_CHECK;
 void demux_close(struct demux *d);
 DEFINE_AUTO(struct demux *, demux_close)
 

@@ -11,7 +11,7 @@
 #define CODEC_SIZE 32
 #define LANGUAGE_SIZE 16
 #define TRACK_SIZE (16 + CODEC_SIZE + LANGUAGE_SIZE)
-#define START_SIZE (4 * 7 + 8 * 4)
+#define START_SIZE (4 * 7 + 8 * 8 + JOB_TRACK_SIZE)
 #define READ_SIZE 12
 #define INPUT_SIZE (CONTAINER_SIZE + 12)
 #define PROGRESS_SIZE 16
@@ -169,6 +169,11 @@ size_t protocol_pack_start(uint8_t *dst, const struct protocol_start *m)
     put_int(&at, m->options.quality);
     put_int(&at, m->options.sample_rate_hz);
     put_int(&at, m->options.channels);
+    put_i64(&at, m->options.start_ms);
+    put_i64(&at, m->options.end_ms);
+    put_i64(&at, m->options.fade_in_ms);
+    put_i64(&at, m->options.fade_out_ms);
+    put_text(&at, m->options.track, JOB_TRACK_SIZE);
     put_int(&at, m->threads);
     put_i64(&at, m->input_size);
     put_i64(&at, m->max_duration_s);
@@ -190,6 +195,11 @@ enum err protocol_unpack_start(const uint8_t *src, size_t len, struct protocol_s
     m.options.quality = take_int(&src, 0, 9, &ok);
     m.options.sample_rate_hz = take_int(&src, 0, 48000, &ok);
     m.options.channels = take_int(&src, 0, 2, &ok);
+    m.options.start_ms = take_int64(&src, 0, MAX_TIME_US / 1000, &ok);
+    m.options.end_ms = take_int64(&src, 0, MAX_TIME_US / 1000, &ok);
+    m.options.fade_in_ms = take_int64(&src, 0, JOB_FADE_MAX_MS, &ok);
+    m.options.fade_out_ms = take_int64(&src, 0, JOB_FADE_MAX_MS, &ok);
+    take_text(&src, m.options.track, JOB_TRACK_SIZE, &ok);
     m.threads = take_int(&src, 1, 64, &ok);
     m.input_size = take_int64(&src, -1, INT64_MAX, &ok);
     m.max_duration_s = take_int64(&src, 1, MAX_TIME_US / 1000000, &ok);
@@ -354,6 +364,8 @@ static bool is_input_problem(int problem)
     case PROBLEM_CORRUPT_INPUT:
     case PROBLEM_ENCRYPTED_INPUT:
     case PROBLEM_NO_AUDIO:
+    case PROBLEM_TRACK_NOT_FOUND:
+    case PROBLEM_TRIM_RANGE:
     case PROBLEM_DURATION_EXCEEDED:
     case PROBLEM_RESOURCE_LIMIT:
     case PROBLEM_INTERNAL:

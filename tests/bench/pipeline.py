@@ -19,10 +19,10 @@ QUIET = {"UNREEL_LOG_LEVEL": "warn"}
 
 
 def upload(user, path):
-    """Uploads as a raw body; (the job's id, the wall-clock second when the last byte was handed over)."""
+    """Uploads as a raw body, for CBR 192; (the job's id, the wall-clock second when the last byte was handed over)."""
     parts = urlsplit(user.url)
     connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=600)
-    connection.putrequest("POST", "/v1/jobs")
+    connection.putrequest("POST", "/v1/jobs?bitrate=192")
     connection.putheader("Authorization", f"Bearer {user.token}")
     connection.putheader("Content-Length", str(path.stat().st_size))
     connection.endheaders()

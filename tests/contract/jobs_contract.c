@@ -93,7 +93,13 @@ static void fill_all(struct job *j)
     (void)text_copy(j->sha256, sizeof(j->sha256), "00ff");
     j->size_bytes = INT64_C(5000000000);
     j->expires_at_ms = j->created_at_ms + 86400000;
-    j->options = (struct job_options){ JOB_MODE_VBR, 128, 4, 22050, 1 };
+    j->options = (struct job_options){ .mode = JOB_MODE_VBR,
+                                       .bitrate_kbps = 128,
+                                       .quality = 4,
+                                       .sample_rate_hz = 22050,
+                                       .channels = 1,
+                                       .end_ms = 90001,
+                                       .track = "2" };
     j->input = (struct job_input){
         "mov,mp4", 12.625, INT64_C(4999999999), 1, { { 1, "aac", "deu", 2, 48000, true } }
     };

@@ -165,7 +165,8 @@ def test_the_limit_of_the_file_and_those_of_its_form(make_stack):
     assert problem("/upload", form, long_head, file % b"video", b"--x--\r\n") == unreadable
 
 
-@pytest.mark.parametrize("query", ["bitrate=7", "bitrate=abc", "mode=mp4", "channels=6", "sample_rate=1", "quality=99",
+@pytest.mark.parametrize("query", ["bitrate=7", "bitrate=abc", "mode=mp4", "channels=6", "sample_rate=1", "quality=99", "preset=loud",
+                                   "start=-1", "end=5&start=6", "track=x y", "fade_in=31",
                                    "nonsense=1", "webhook_url=ftp://x/", "tag=" + "t" * 200])
 def test_bad_option(stack, user, nothing_left, query):
     answer = user.post("/v1/jobs?" + query, data=media.clip("m4a").read_bytes())

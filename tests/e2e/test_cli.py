@@ -225,7 +225,7 @@ def test_convert_needs_no_server(unreel, tmp_path):
     report = unreel.json("convert", media.clip("mp4"), "out.mp3")
     assert report["path"] == "out.mp3" and report["size_bytes"] == (tmp_path / "out.mp3").stat().st_size
     assert media.decoded_samples(tmp_path / "out.mp3") == media.source_samples(media.clip("mp4"), 48000)
-    assert "out.mp3" in unreel.run("convert", media.clip("mp4"), "out.mp3", "--mode=abr", "--bitrate=96")
+    assert "out.mp3" in unreel.run("convert", media.clip("mp4"), "out.mp3", "--mode=abr", "--bitrate=96", "--start=0:01", "--fade-in=0.5")
     assert abs(media.probe(tmp_path / "out.mp3")["bit_rate"] - 96000) < 20000
 
 

@@ -35,7 +35,7 @@ def test_raw_upload_becomes_an_mp3(stack, user):
 @pytest.mark.parametrize("kind", ["mp4", "mkv", "webm", "mono", "wav", "fast"])
 def test_mp3_lasts_as_long_as_the_source_to_the_sample(stack, user, tmp_path, kind):
     source = media.clip(kind)
-    done = user.convert(source)
+    done = user.convert(source, bitrate=192)
     mp3 = tmp_path / "out.mp3"
     mp3.write_bytes(user.download(done["mp3_fid"]).content)
     found = media.probe(mp3)
@@ -62,6 +62,19 @@ def test_options_are_taken_from_the_form_and_from_headers(stack, user):
     raw = user.post("/v1/jobs", data=media.clip("m4a").read_bytes(), headers=headers).json()
     assert (raw["options"]["bitrate"], raw["options"]["sample_rate"], raw["filename"]) == (128, 32000, "named.mp4")
     assert {user.wait_job(job["id"])["state"] for job in (form, raw)} == {"succeeded"}
+
+
+def test_options_are_shown_as_they_took_effect(stack, user):
+    done = user.convert(media.clip("wav"), preset="voice", start="0:00:00.5", end=2, fade_out=1)
+    assert done["options"] == {"preset": "voice", "mode": "abr", "bitrate": 64, "quality": 6, "sample_rate": 0, "channels": 1,
+                               "start": 0.5, "end": 2.0, "track": None, "fade_in": 0.0, "fade_out": 1.0}
+    assert (done["output"]["duration_s"], done["output"]["mode"], done["output"]["channels"]) == (1.5, "abr", 1)
+
+
+@pytest.mark.parametrize("options,problem", [({"track": "ita"}, "track-not-found"), ({"start": 100}, "trim-out-of-range")])
+def test_options_that_the_file_cannot_meet(stack, user, options, problem):
+    job = user.wait_job(user.submit(media.clip("m4a"), **options)["id"])
+    assert job["state"] == "failed" and job["error"]["type"].endswith(problem) and not job["error"]["retryable"]
 
 
 def test_download_is_the_blob_to_the_byte(stack, user):

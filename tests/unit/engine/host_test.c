@@ -222,7 +222,7 @@ static void test_a_good_one(void **state)
     assert_int_equal(c.progresses, 13);
     assert_int_equal(r.output.size_bytes, INPUT_SIZE);
     assert_int_equal(r.input_bytes, INPUT_SIZE);
-    assert_string_equal(r.output.mode, "cbr");
+    assert_string_equal(r.output.mode, "vbr");
     assert_int_equal(r.output.bitrate_kbps, 128);
     assert_true(r.peak_rss_bytes > 100000);
     assert_int_equal(r.problem, PROBLEM_NONE);

@@ -24,7 +24,16 @@ static size_t check_header(size_t len, enum protocol_side sender, enum protocol_
 static void test_start(void **state)
 {
     (void)state;
-    struct protocol_start in = { .options = { JOB_MODE_VBR, 128, 4, 44100, 2 },
+    struct protocol_start in = { .options = { .mode = JOB_MODE_VBR,
+                                              .bitrate_kbps = 128,
+                                              .quality = 4,
+                                              .sample_rate_hz = 44100,
+                                              .channels = 2,
+                                              .start_ms = 1,
+                                              .end_ms = 3600000000,
+                                              .fade_in_ms = 2,
+                                              .fade_out_ms = 30000,
+                                              .track = "deu" },
                                  .threads = 3,
                                  .input_size = -1,
                                  .max_duration_s = 21600,
@@ -33,8 +42,7 @@ static void test_start(void **state)
     struct protocol_start out;
     size_t len = check_header(protocol_pack_start(frame, &in), PROTOCOL_PARENT, PROTOCOL_START);
     assert_int_equal(protocol_unpack_start(payload, len, &out, NULL), OK);
-    assert_int_equal(out.options.mode, in.options.mode);
-    assert_int_equal(out.options.sample_rate_hz, 44100);
+    assert_memory_equal(&out.options, &in.options, sizeof(in.options));
     assert_int_equal(out.threads, 3);
     assert_int_equal(out.input_size, -1);
     assert_int_equal(out.memory_bytes, in.memory_bytes);

@@ -35,7 +35,13 @@ static void fill(struct job *j)
     j->phase = JOB_PHASE_STORING;
     j->attempt = 3;
     j->failures = 2;
-    j->options = (struct job_options){ JOB_MODE_ABR, 100, 5, 32000, 1 };
+    j->options = (struct job_options){ .mode = JOB_MODE_ABR,
+                                       .bitrate_kbps = 100,
+                                       .quality = 5,
+                                       .sample_rate_hz = 32000,
+                                       .channels = 1,
+                                       .start_ms = 1500,
+                                       .track = "deu" };
     SET(j->filename, "a \"b\" \\ c.mkv");
     j->size_bytes = INT64_C(1) << 40;
     SET(j->sha256, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");

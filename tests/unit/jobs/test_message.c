@@ -16,6 +16,10 @@
 #define MP3 "76543210fedcba9876543210"
 #define TRACE "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 #define ANN "\"username\":\"ann@example.org\""
+#define STANDARD                                                                                   \
+    {                                                                                              \
+        .mode = JOB_MODE_VBR, .bitrate_kbps = 192, .quality = 2                                    \
+    }
 #define assert_err(expected, call) assert_string_equal(err_name(expected), err_name(call))
 
 static void test_accepted(void **state)
@@ -28,18 +32,25 @@ static void test_accepted(void **state)
     } rows[] = {
         /* the Python tutorial's two messages */
         { "{\"video_fid\": \"" FID "\", \"mp3_fid\": null, " ANN "}",
-          { 0, "", FID, "", "ann@example.org", JOB_SUCCEEDED, { 0, 192, 2, 0, 0 }, "" } },
+          { 0, "", FID, "", "ann@example.org", JOB_SUCCEEDED, STANDARD, "" } },
         { "{\"video_fid\": \"" FID "\", \"mp3_fid\": \"" MP3 "\", " ANN "}",
-          { 0, "", FID, MP3, "ann@example.org", JOB_SUCCEEDED, { 0, 192, 2, 0, 0 }, "" } },
+          { 0, "", FID, MP3, "ann@example.org", JOB_SUCCEEDED, STANDARD, "" } },
         { "{\"version\":1,\"job_id\":\"" MP3 "\",\"video_fid\":\"" FID "\"," ANN
           ",\"state\":\"failed\",\"traceparent\":\"" TRACE
           "\",\"options\":{\"mode\":\"vbr\",\"quality\":4}}",
-          { 1, MP3, FID, "", "ann@example.org", JOB_FAILED, { 1, 192, 4, 0, 0 }, TRACE } },
+          { 1,
+            MP3,
+            FID,
+            "",
+            "ann@example.org",
+            JOB_FAILED,
+            { .mode = JOB_MODE_VBR, .bitrate_kbps = 192, .quality = 4 },
+            TRACE } },
         /* unknown members and a broken trace context are no reason to refuse */
         { "{\"video_fid\":\"" FID "\"," ANN ",\"x\":[1,{}],\"options\":null,\"traceparent\":\"?\"}",
-          { 0, "", FID, "", "ann@example.org", JOB_SUCCEEDED, { 0, 192, 2, 0, 0 }, "" } },
+          { 0, "", FID, "", "ann@example.org", JOB_SUCCEEDED, STANDARD, "" } },
         { " {\"video_fid\":\"" FID "\",\"username\":\"\\u00fc\",\"state\":\"cancelled\"}\n",
-          { 0, "", FID, "", "\xc3\xbc", JOB_CANCELLED, { 0, 192, 2, 0, 0 }, "" } },
+          { 0, "", FID, "", "\xc3\xbc", JOB_CANCELLED, STANDARD, "" } },
     };
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {

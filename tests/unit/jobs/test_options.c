@@ -8,63 +8,187 @@
 
 #include "jobs/options.h"
 
+/* Of the standard preset: mode, bitrate, quality, sample rate, channels. */
+#define O(m, b, q, r, c)                                                                           \
+    {                                                                                              \
+        .mode = (m), .bitrate_kbps = (b), .quality = (q), .sample_rate_hz = (r), .channels = (c)   \
+    }
+#define STANDARD .bitrate_kbps = 192, .quality = 2
 #define assert_err(expected, call) assert_string_equal(err_name(expected), err_name(call))
+
+static const struct {
+    const char *name;
+    const char *value;
+    enum err expected;
+    struct job_options result;
+} set_rows[] = {
+    { "preset", "standard", OK, O(JOB_MODE_VBR, 192, 2, 0, 0) },
+    { "preset", "Best", ERR_INVALID, { 0 } },
+    { "preset", "", ERR_INVALID, { 0 } },
+    { "mode", "vbr", OK, O(JOB_MODE_VBR, 192, 2, 0, 0) },
+    { "mode", "abr", OK, O(JOB_MODE_ABR, 192, 2, 0, 0) },
+    { "mode", "cbr", OK, O(JOB_MODE_CBR, 192, 2, 0, 0) },
+    { "mode", "VBR", ERR_INVALID, { 0 } },
+    { "mode", "", ERR_INVALID, { 0 } },
+    { "bitrate", "320", OK, O(JOB_MODE_CBR, 320, 2, 0, 0) },
+    { "bitrate", "128k", OK, O(JOB_MODE_CBR, 128, 2, 0, 0) },
+    { "bitrate", "8", OK, O(JOB_MODE_CBR, 8, 2, 0, 0) },
+    { "bitrate", "7", ERR_INVALID, { 0 } },
+    { "bitrate", "321", ERR_INVALID, { 0 } },
+    { "bitrate", "-192", ERR_INVALID, { 0 } },
+    { "bitrate", "192 kbit/s", ERR_INVALID, { 0 } },
+    { "bitrate", "192kk", ERR_INVALID, { 0 } },
+    { "bitrate", "k", ERR_INVALID, { 0 } },
+    { "bitrate", "", ERR_INVALID, { 0 } },
+    { "bitrate", "1e2", ERR_INVALID, { 0 } },
+    { "bitrate", "99999999999999999999", ERR_INVALID, { 0 } },
+    { "quality", "0", OK, O(JOB_MODE_VBR, 192, 0, 0, 0) },
+    { "quality", "9", OK, O(JOB_MODE_VBR, 192, 9, 0, 0) },
+    { "quality", "10", ERR_INVALID, { 0 } },
+    { "quality", "2k", ERR_INVALID, { 0 } },
+    { "sample_rate", "44100", OK, O(JOB_MODE_VBR, 192, 2, 44100, 0) },
+    { "sample_rate", "0", OK, O(JOB_MODE_VBR, 192, 2, 0, 0) },
+    { "sample_rate", "44101", ERR_INVALID, { 0 } },
+    { "sample_rate", "2147483647", ERR_INVALID, { 0 } },
+    { "sample_rate", "4294967296", ERR_INVALID, { 0 } },
+    { "channels", "1", OK, O(JOB_MODE_VBR, 192, 2, 0, 1) },
+    { "channels", "2", OK, O(JOB_MODE_VBR, 192, 2, 0, 2) },
+    { "channels", "3", ERR_INVALID, { 0 } },
+    { "Bitrate", "192", ERR_NOT_FOUND, { 0 } },
+    { "", "192", ERR_NOT_FOUND, { 0 } },
+    { "tempo", "2", ERR_NOT_FOUND, { 0 } },
+    { "fade_in", "30", OK, { .mode = JOB_MODE_VBR, STANDARD, .fade_in_ms = 30000 } },
+    { "fade_in", "30.001", ERR_INVALID, { 0 } },
+    { "fade_out", "0.5", OK, { .mode = JOB_MODE_VBR, STANDARD, .fade_out_ms = 500 } },
+    { "fade_out", "-1", ERR_INVALID, { 0 } },
+    { "track", "", OK, { .mode = JOB_MODE_VBR, STANDARD } },
+    { "track", "0", OK, { .mode = JOB_MODE_VBR, STANDARD, .track = "0" } },
+    { "track", "007", OK, { .mode = JOB_MODE_VBR, STANDARD, .track = "7" } },
+    { "track", "32", ERR_INVALID, { 0 } },
+    { "track", "Deu", OK, { .mode = JOB_MODE_VBR, STANDARD, .track = "deu" } },
+    { "track", "pt-BR", OK, { .mode = JOB_MODE_VBR, STANDARD, .track = "pt-br" } },
+    { "track", "d", ERR_INVALID, { 0 } },
+    { "track", "de u", ERR_INVALID, { 0 } },
+    { "track", "abcdefghijkl", ERR_INVALID, { 0 } },
+};
 
 static void test_set(void **state)
 {
     (void)state;
 
-    static const struct {
-        const char *name;
-        const char *value;
-        enum err expected;
-        struct job_options result;
-    } rows[] = {
-        { "mode", "vbr", OK, { JOB_MODE_VBR, 192, 2, 0, 0 } },
-        { "mode", "abr", OK, { JOB_MODE_ABR, 192, 2, 0, 0 } },
-        { "mode", "cbr", OK, { JOB_MODE_CBR, 192, 2, 0, 0 } },
-        { "mode", "VBR", ERR_INVALID, { 0 } },
-        { "mode", "", ERR_INVALID, { 0 } },
-        { "bitrate", "320", OK, { JOB_MODE_CBR, 320, 2, 0, 0 } },
-        { "bitrate", "128k", OK, { JOB_MODE_CBR, 128, 2, 0, 0 } },
-        { "bitrate", "8", OK, { JOB_MODE_CBR, 8, 2, 0, 0 } },
-        { "bitrate", "7", ERR_INVALID, { 0 } },
-        { "bitrate", "321", ERR_INVALID, { 0 } },
-        { "bitrate", "-192", ERR_INVALID, { 0 } },
-        { "bitrate", "192 kbit/s", ERR_INVALID, { 0 } },
-        { "bitrate", "192kk", ERR_INVALID, { 0 } },
-        { "bitrate", "k", ERR_INVALID, { 0 } },
-        { "bitrate", "", ERR_INVALID, { 0 } },
-        { "bitrate", "1e2", ERR_INVALID, { 0 } },
-        { "bitrate", "99999999999999999999", ERR_INVALID, { 0 } },
-        { "quality", "0", OK, { JOB_MODE_CBR, 192, 0, 0, 0 } },
-        { "quality", "9", OK, { JOB_MODE_CBR, 192, 9, 0, 0 } },
-        { "quality", "10", ERR_INVALID, { 0 } },
-        { "quality", "2k", ERR_INVALID, { 0 } },
-        { "sample_rate", "44100", OK, { JOB_MODE_CBR, 192, 2, 44100, 0 } },
-        { "sample_rate", "0", OK, { JOB_MODE_CBR, 192, 2, 0, 0 } },
-        { "sample_rate", "44101", ERR_INVALID, { 0 } },
-        { "sample_rate", "2147483647", ERR_INVALID, { 0 } },
-        { "sample_rate", "4294967296", ERR_INVALID, { 0 } },
-        { "channels", "1", OK, { JOB_MODE_CBR, 192, 2, 0, 1 } },
-        { "channels", "2", OK, { JOB_MODE_CBR, 192, 2, 0, 2 } },
-        { "channels", "3", ERR_INVALID, { 0 } },
-        { "Bitrate", "192", ERR_NOT_FOUND, { 0 } },
-        { "", "192", ERR_NOT_FOUND, { 0 } },
-        { "preset", "voice", ERR_NOT_FOUND, { 0 } },
-    };
-
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+    for (size_t i = 0; i < ARRAY_LEN(set_rows); i++) {
         struct job_options before;
         job_options_default(&before);
         struct job_options o = before;
         struct error e = { .code = OK };
-        assert_err(rows[i].expected, job_options_set(&o, rows[i].name, rows[i].value, &e));
-        const struct job_options *wanted = rows[i].expected == OK ? &rows[i].result : &before;
+        assert_err(set_rows[i].expected,
+                   job_options_set(&o, set_rows[i].name, set_rows[i].value, &e));
+        const struct job_options *wanted = set_rows[i].expected == OK ? &set_rows[i].result
+                                                                      : &before;
+        assert_int_equal(o.given != 0,
+                         set_rows[i].expected == OK && strcmp(set_rows[i].name, "track") != 0);
+        o.given = 0;
         assert_memory_equal(&o, wanted, sizeof(o));
-        if (rows[i].expected == ERR_INVALID) {
-            assert_non_null(strstr(e.text, rows[i].name));
+        if (set_rows[i].expected == ERR_INVALID) {
+            assert_non_null(strstr(e.text, set_rows[i].name));
         }
+    }
+}
+
+static void test_times(void **state)
+{
+    (void)state;
+
+    static const struct {
+        const char *text;
+        int64_t ms; /* -1: refused */
+    } rows[] = {
+        { "0", 0 },
+        { "90", 90000 },
+        { "90.5", 90500 },
+        { "0.001", 1 },
+        { "1.23", 1230 },
+        { "1:30", 90000 },
+        { "90:00", 5400000 },
+        { "01:02:03.004", 3723004 },
+        { "1000:00:00", 3600000000 },
+        { "3600000", 3600000000 },
+        { "1000:00:00.001", -1 },
+        { "1000:00:01", -1 },
+        { "1:60", -1 },
+        { "1:60:00", -1 },
+        { "1:2:3:4", -1 },
+        { "1:", -1 },
+        { ":1", -1 },
+        { ".5", -1 },
+        { "1.", -1 },
+        { "1.2345", -1 },
+        { "-1", -1 },
+        { "1e3", -1 },
+        { " 1", -1 },
+        { "1 ", -1 },
+        { "99999999999999999999", -1 },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct job_options o;
+        struct error e = { .code = OK };
+        job_options_default(&o);
+        enum err err = job_options_set(&o, "start", rows[i].text, &e);
+        if (err != (rows[i].ms < 0 ? ERR_INVALID : OK) || (err == OK && o.start_ms != rows[i].ms)) {
+            fail_msg("%s: %s, %lld", rows[i].text, err_name(err), (long long)o.start_ms);
+        }
+    }
+}
+
+/* Whatever the order in which they are said. */
+static void test_presets(void **state)
+{
+    (void)state;
+
+    static const struct {
+        const char *sets[4][2];
+        enum job_preset preset;
+        struct job_options o;
+    } rows[] = {
+        { { { "preset", "voice" } }, JOB_PRESET_VOICE, O(JOB_MODE_ABR, 64, 6, 0, 1) },
+        { { { "preset", "high" } }, JOB_PRESET_HIGH, O(JOB_MODE_VBR, 256, 0, 0, 0) },
+        { { { "preset", "best" } }, JOB_PRESET_BEST, O(JOB_MODE_CBR, 320, 0, 0, 0) },
+        { { { "bitrate", "128" } }, JOB_PRESET_STANDARD, O(JOB_MODE_CBR, 128, 2, 0, 0) },
+        { { { "bitrate", "128" }, { "mode", "abr" } },
+          JOB_PRESET_STANDARD,
+          O(JOB_MODE_ABR, 128, 2, 0, 0) },
+        { { { "bitrate", "96" }, { "preset", "voice" } },
+          JOB_PRESET_VOICE,
+          O(JOB_MODE_ABR, 96, 6, 0, 1) },
+        { { { "preset", "voice" }, { "channels", "2" }, { "quality", "4" } },
+          JOB_PRESET_VOICE,
+          O(JOB_MODE_VBR, 64, 4, 0, 2) },
+        { { { "quality", "1" }, { "preset", "best" } },
+          JOB_PRESET_BEST,
+          O(JOB_MODE_VBR, 320, 1, 0, 0) },
+        { { { "quality", "1" }, { "bitrate", "128" } },
+          JOB_PRESET_STANDARD,
+          O(JOB_MODE_CBR, 128, 1, 0, 0) },
+        { { { "mode", "vbr" }, { "preset", "best" }, { "bitrate", "96" } },
+          JOB_PRESET_BEST,
+          O(JOB_MODE_VBR, 96, 0, 0, 0) },
+        { { { "preset", "best" }, { "preset", "standard" } },
+          JOB_PRESET_STANDARD,
+          O(JOB_MODE_VBR, 192, 2, 0, 0) },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct job_options o;
+        job_options_default(&o);
+        for (size_t k = 0; k < 4 && rows[i].sets[k][0] != NULL; k++) {
+            assert_err(OK, job_options_set(&o, rows[i].sets[k][0], rows[i].sets[k][1], NULL));
+        }
+        struct job_options wanted = rows[i].o;
+        wanted.preset = rows[i].preset;
+        o.given = 0;
+        assert_memory_equal(&o, &wanted, sizeof(o));
+        assert_err(OK, job_options_check(&o, NULL));
     }
 }
 
@@ -76,29 +200,35 @@ static void test_check(void **state)
         struct job_options o;
         enum err expected;
     } rows[] = {
-        { { JOB_MODE_CBR, 192, 2, 0, 0 }, OK },
-        { { JOB_MODE_CBR, 8, 2, 0, 0 }, OK },
-        { { JOB_MODE_CBR, 144, 2, 0, 0 }, OK },
-        { { JOB_MODE_CBR, 100, 2, 0, 0 }, ERR_INVALID },
-        { { JOB_MODE_ABR, 100, 2, 0, 0 }, OK },
-        { { JOB_MODE_CBR, 320, 2, 44100, 0 }, OK },
-        { { JOB_MODE_CBR, 32, 2, 48000, 0 }, OK },
-        { { JOB_MODE_CBR, 24, 2, 32000, 0 }, ERR_INVALID },
-        { { JOB_MODE_CBR, 144, 2, 44100, 0 }, ERR_INVALID },
-        { { JOB_MODE_CBR, 192, 2, 24000, 0 }, ERR_INVALID },
-        { { JOB_MODE_CBR, 160, 2, 22050, 0 }, OK },
-        { { JOB_MODE_CBR, 8, 2, 16000, 0 }, OK },
-        { { JOB_MODE_CBR, 64, 2, 8000, 0 }, OK },
-        { { JOB_MODE_CBR, 80, 2, 12000, 0 }, ERR_INVALID },
-        { { JOB_MODE_ABR, 31, 2, 44100, 0 }, ERR_INVALID },
-        { { JOB_MODE_ABR, 161, 2, 22050, 0 }, ERR_INVALID },
-        { { JOB_MODE_ABR, 65, 2, 11025, 0 }, ERR_INVALID },
-        { { JOB_MODE_VBR, 192, 9, 8000, 1 }, OK },
-        { { (enum job_mode)7, 192, 2, 0, 0 }, ERR_INVALID },
-        { { JOB_MODE_VBR, 192, -1, 0, 0 }, ERR_INVALID },
-        { { JOB_MODE_VBR, 0, 2, 0, 0 }, ERR_INVALID },
-        { { JOB_MODE_VBR, 192, 2, 1, 0 }, ERR_INVALID },
-        { { JOB_MODE_VBR, 192, 2, 0, 6 }, ERR_INVALID },
+        { O(JOB_MODE_CBR, 192, 2, 0, 0), OK },
+        { O(JOB_MODE_CBR, 8, 2, 0, 0), OK },
+        { O(JOB_MODE_CBR, 144, 2, 0, 0), OK },
+        { O(JOB_MODE_CBR, 100, 2, 0, 0), ERR_INVALID },
+        { O(JOB_MODE_ABR, 100, 2, 0, 0), OK },
+        { O(JOB_MODE_CBR, 320, 2, 44100, 0), OK },
+        { O(JOB_MODE_CBR, 32, 2, 48000, 0), OK },
+        { O(JOB_MODE_CBR, 24, 2, 32000, 0), ERR_INVALID },
+        { O(JOB_MODE_CBR, 144, 2, 44100, 0), ERR_INVALID },
+        { O(JOB_MODE_CBR, 192, 2, 24000, 0), ERR_INVALID },
+        { O(JOB_MODE_CBR, 160, 2, 22050, 0), OK },
+        { O(JOB_MODE_CBR, 8, 2, 16000, 0), OK },
+        { O(JOB_MODE_CBR, 64, 2, 8000, 0), OK },
+        { O(JOB_MODE_CBR, 80, 2, 12000, 0), ERR_INVALID },
+        { O(JOB_MODE_ABR, 31, 2, 44100, 0), ERR_INVALID },
+        { O(JOB_MODE_ABR, 161, 2, 22050, 0), ERR_INVALID },
+        { O(JOB_MODE_ABR, 65, 2, 11025, 0), ERR_INVALID },
+        { O(JOB_MODE_VBR, 192, 9, 8000, 1), OK },
+        { O((enum job_mode)7, 192, 2, 0, 0), ERR_INVALID },
+        { O(JOB_MODE_VBR, 192, -1, 0, 0), ERR_INVALID },
+        { O(JOB_MODE_VBR, 0, 2, 0, 0), ERR_INVALID },
+        { O(JOB_MODE_VBR, 192, 2, 1, 0), ERR_INVALID },
+        { O(JOB_MODE_VBR, 192, 2, 0, 6), ERR_INVALID },
+        { { .mode = JOB_MODE_VBR, STANDARD, .start_ms = 1000, .end_ms = 1001 }, OK },
+        { { .mode = JOB_MODE_VBR, STANDARD, .start_ms = 1000, .end_ms = 1000 }, ERR_INVALID },
+        { { .mode = JOB_MODE_VBR, STANDARD, .start_ms = -1 }, ERR_INVALID },
+        { { .mode = JOB_MODE_VBR, STANDARD, .fade_out_ms = 30001 }, ERR_INVALID },
+        { { .mode = JOB_MODE_VBR, STANDARD, .track = "x y" }, ERR_INVALID },
+        { { .mode = JOB_MODE_VBR, STANDARD, .preset = (enum job_preset)4 }, ERR_INVALID },
     };
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -118,10 +248,28 @@ static void test_json(void **state)
         enum err expected;
         struct job_options result;
     } rows[] = {
-        { "{}", OK, { JOB_MODE_CBR, 192, 2, 0, 0 } },
-        { "{\"mode\":\"abr\",\"bitrate\":99,\"quality\":1,\"sample_rate\":48000,\"channels\":1}",
+        { "{}", OK, O(JOB_MODE_VBR, 192, 2, 0, 0) },
+        { "{\"bitrate\":128}", OK, O(JOB_MODE_CBR, 128, 2, 0, 0) },
+        { "{\"mode\":\"cbr\",\"bitrate\":128,\"preset\":\"high\"}",
           OK,
-          { JOB_MODE_ABR, 99, 1, 48000, 1 } },
+          { .preset = JOB_PRESET_HIGH, .bitrate_kbps = 128 } },
+        { "{\"start\":1.5,\"end\":\"1:00\",\"track\":1,\"fade_in\":2}",
+          OK,
+          { .mode = JOB_MODE_VBR,
+            STANDARD,
+            .start_ms = 1500,
+            .end_ms = 60000,
+            .fade_in_ms = 2000,
+            .track = "1" } },
+        { "{\"end\":null,\"track\":null}", OK, O(JOB_MODE_VBR, 192, 2, 0, 0) },
+        { "{\"track\":32}", ERR_INVALID, { 0 } },
+        { "{\"track\":-1}", ERR_INVALID, { 0 } },
+        { "{\"start\":-1}", ERR_INVALID, { 0 } },
+        { "{\"start\":1e99}", ERR_INVALID, { 0 } },
+        { "{\"fade_out\":31}", ERR_INVALID, { 0 } },
+        { "{\"preset\":\"loud\"}", ERR_INVALID, { 0 } },
+        { "{\"mode\":\"abr\",\"bitrate\":99,\"quality\":1,\"sample_rate\":48000,\"channels\":1}",
+          OK, O(JOB_MODE_ABR, 99, 1, 48000, 1) },
         { "{\"bitrate\":\"192\"}", ERR_INVALID, { 0 } },
         { "{\"bitrate\":192.5}", ERR_INVALID, { 0 } },
         { "{\"bitrate\":null}", ERR_INVALID, { 0 } },
@@ -151,9 +299,19 @@ static void test_json_round_trip(void **state)
 {
     (void)state;
     static const struct job_options rows[] = {
-        { JOB_MODE_CBR, 192, 2, 0, 0 },
-        { JOB_MODE_VBR, 8, 9, 8000, 1 },
-        { JOB_MODE_ABR, 320, 0, 48000, 2 },
+        O(JOB_MODE_CBR, 192, 2, 0, 0),
+        { .preset = JOB_PRESET_VOICE,
+          .mode = JOB_MODE_ABR,
+          .bitrate_kbps = 64,
+          .quality = 6,
+          .channels = 1,
+          .start_ms = 1,
+          .end_ms = 3599999999,
+          .fade_in_ms = 30000,
+          .fade_out_ms = 1,
+          .track = "pt-br" },
+        O(JOB_MODE_VBR, 8, 9, 8000, 1),
+        O(JOB_MODE_ABR, 320, 0, 48000, 2),
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct job_options back;
@@ -173,13 +331,16 @@ static void test_table(void **state)
     const struct job_option_info *table = job_option_table(&count);
     struct job_options wanted;
     job_options_default(&wanted);
-    struct job_options o = { JOB_MODE_VBR, 8, 9, 8000, 1 };
-    assert_int_equal(count, 5);
+    struct job_options o = {
+        .mode = JOB_MODE_CBR, .bitrate_kbps = 8, .start_ms = 5, .track = "deu"
+    };
+    assert_int_equal(count, 11);
     for (size_t i = 0; i < count; i++) {
         assert_err(OK, job_options_set(&o, table[i].name, table[i].default_value, NULL));
         assert_true(strlen(table[i].help) > 0);
         assert_true(strlen(table[i].values) > 0);
     }
+    o.given = 0;
     assert_memory_equal(&o, &wanted, sizeof(o));
     assert_err(OK, job_options_check(&o, NULL));
 }
@@ -187,9 +348,10 @@ static void test_table(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_set),   cmocka_unit_test(test_check),
-        cmocka_unit_test(test_json),  cmocka_unit_test(test_json_round_trip),
-        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_set),     cmocka_unit_test(test_check),
+        cmocka_unit_test(test_json),    cmocka_unit_test(test_json_round_trip),
+        cmocka_unit_test(test_table),   cmocka_unit_test(test_times),
+        cmocka_unit_test(test_presets),
     };
     return cmocka_run_group_tests_name("options", tests, NULL, NULL);
 }
