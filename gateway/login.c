@@ -8,7 +8,9 @@
 
 #include "core/banned.h"
 
-static const int auth_timeout_ms = 10000;
+static const int login_timeout_ms = 10000;
+/* Readiness fetches them as well, and a service that ends waits 8 s for a check in hand. */
+static const int jwks_timeout_ms = 5000;
 
 void login_handle(struct http_request *r, void *ctx)
 {
@@ -30,7 +32,7 @@ void login_handle(struct http_request *r, void *ctx)
     AUTO(mem_free) char *trace = xasprintf("traceparent: %s", http_request_traceparent(r));
     const char *const headers[] = { credentials, wanted, client, trace, NULL };
     struct http_call call = {
-        .method = "POST", .url = url, .headers = headers, .body = "", .timeout_ms = auth_timeout_ms
+        .method = "POST", .url = url, .headers = headers, .body = "", .timeout_ms = login_timeout_ms
     };
     struct http_response answer = { 0 };
     struct error e = { 0 };
@@ -59,7 +61,7 @@ enum err login_fetch_jwks(void *ctx, char **ret_json, struct error *e)
 {
     const struct gateway *g = ctx;
     AUTO(mem_free) char *url = xasprintf("%s/.well-known/jwks.json", g->settings->auth_url);
-    struct http_call call = { .method = "GET", .url = url, .timeout_ms = auth_timeout_ms };
+    struct http_call call = { .method = "GET", .url = url, .timeout_ms = jwks_timeout_ms };
     struct http_response answer = { 0 };
     enum err rc = http_client_call(&call, &answer, e);
     if (rc != OK) {
