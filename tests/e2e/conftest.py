@@ -1,5 +1,6 @@
 """Fixtures: `engines` is the parameter that every test runs twice with; `stack` is shared, `make_stack` is not."""
 import contextlib
+import copy
 import os
 import subprocess
 import sys
@@ -117,6 +118,12 @@ class OwnServer:
         for line in (folder / "env").read_text().splitlines():
             if f"{self.variable}=" in line:
                 self.url = line.split("=", 1)[1]
+
+    def with_option(self, option):
+        """The same server, by a URL with one more option."""
+        other = copy.copy(self)
+        other.url = engine_sets.join_query(self.url, option)
+        return other
 
     def run(self, verb):
         env = {name: value for name, value in os.environ.items() if not name.startswith("UNREEL_TEST_")}
