@@ -85,6 +85,7 @@ enum err crew_new(int threads, struct crew **ret_crew, struct error *e)
     if (threads > 1) {
         /* An arena of its own for each thread would grow by mprotect, which the sandbox forbids,
          * and reserve 64 MiB of the address space. */
+        /* NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread yet. */
         (void)mallopt(M_ARENA_MAX, 1);
         int failed = make_threads(crew);
         if (failed != 0) {

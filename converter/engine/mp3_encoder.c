@@ -20,7 +20,7 @@
  * segment that starts at a multiple of it pads as one long stream does. The first ones are short,
  * so that two threads help with a clip of ten seconds; each joint costs JOINER_OVERLAP frames, so
  * they grow. */
-#define PATTERN 49
+#define PATTERN INT64_C(49)
 #define FIRST_LENGTH (4 * PATTERN)
 #define GROWTH (4 * PATTERN)
 #define MAX_LENGTH (21 * PATTERN)
@@ -91,7 +91,7 @@ static enum err begin_segment(struct encoder *enc, int64_t start, struct failure
 {
     float *pcm = NULL;
     enum err err = take_buffer(enc, &pcm, f);
-    if (err != OK) {
+    if (pcm == NULL) {
         return err;
     }
     enc->filling = xmalloc(sizeof(*enc->filling));

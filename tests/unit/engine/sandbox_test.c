@@ -86,7 +86,7 @@ static int work(void)
     for (size_t i = 0; i < 500; i++) {
         void *small = malloc(20000);
         if (small == NULL) {
-            return 1;
+            abort();
         }
         memset(small, 1, 20000);
         free(kept[i % 50]);

@@ -1,7 +1,7 @@
 """engine_run on real and on hostile files, through the program engine_file.
 
-Run by ctest as: test_engine_files.py ENGINE_FILE ENGINE PLAIN_ENGINE. ENGINE is the child as the
-build made it; PLAIN_ENGINE is the same without sanitizers, in the sandbox's real list of calls.
+ctest says where ENGINE_FILE, ENGINE and PLAIN_ENGINE are. ENGINE is the child as the build made
+it; PLAIN_ENGINE is the same without sanitizers, in the sandbox's real list of calls.
 """
 import json
 import os
@@ -9,7 +9,6 @@ import random
 import re
 import struct
 import subprocess
-import sys
 
 import pytest
 
@@ -177,53 +176,6 @@ def test_options(folder, options, check):
     assert abs(samples(target) - expected) <= slack
     assert abs(mpg123_samples(target, stream["channels"]) - expected) <= slack
     check_mp3(target)
-
-
-@pytest.fixture(scope="session")
-def speech(folder):
-    """Half a minute of speech, then the same at a tenth of the level, at 44.1 kHz."""
-    spoken, path = folder / "spoken.wav", folder / "speech.wav"
-    text = "The quick brown fox jumps over the lazy dog, and nobody hears where the parts meet. "
-    subprocess.run(["espeak-ng", "-w", str(spoken), text * 7], check=True, timeout=60)
-    ffmpeg("-i", spoken, "-i", spoken, "-filter_complex",
-           "[1]volume=0.1[b];[0][b]concat=n=2:v=0:a=1,aresample=44100", "-ac", 2, path)
-    assert samples(path) > 40 * 44100
-    return path
-
-
-@pytest.mark.parametrize("options", [
-    ["bitrate=128"], ["mode=vbr", "quality=2"], ["mode=abr", "bitrate=96"],
-    ["bitrate=64", "sample_rate=22050", "channels=1"]], ids=lambda o: " ".join(o))
-def test_threads_and_decoders(folder, speech, options):
-    """The same bytes from any number of threads, and no decoder minds a joint."""
-    one = folder / "one.mp3"
-    result = convert(speech, one, *options, "threads=1")
-    assert result["result"] == "ok", result
-    for threads in (2, 3, 64):
-        target = folder / "threads.mp3"
-        again = convert(speech, target, *options, f"threads={threads}")
-        assert again["result"] == "ok", again
-        assert target.read_bytes() == one.read_bytes()
-        assert again["bitrate_kbps"] == result["bitrate_kbps"]
-        if threads == 2:
-            assert again["peak_rss_bytes"] < 110 << 20
-    check_mp3(one)
-    rate = result["sample_rate_hz"]
-    expected = samples(speech, rate)
-    slack = 0 if rate == 44100 else 1
-    assert abs(samples(one) - expected) <= slack
-    assert abs(mpg123_samples(one, result["channels"]) - expected) <= slack
-    for command in (["mpg123", "-q", "-t", str(one)],
-                    ["ffmpeg", "-v", "warning", "-nostdin", "-i", str(one), "-f", "null", "-"]):
-        run = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
-        assert run.stderr == "", run.stderr
-
-
-def test_threads_as_the_build_made_it(folder, speech):
-    built, plain = folder / "built.mp3", folder / "plain.mp3"
-    assert convert(speech, built, "threads=3", engine=ENGINE)["result"] == "ok"
-    assert convert(speech, plain, "threads=2")["result"] == "ok"
-    assert built.read_bytes() == plain.read_bytes()
 
 
 def test_vbr_tag_is_a_table_to_seek_by(folder):
@@ -489,7 +441,3 @@ def test_sandbox_check():
     answer = json.loads(run.stdout)
     assert answer["seccomp"] is True and isinstance(answer["landlock_abi"], int)
 
-
-if __name__ == "__main__":
-    os.environ.update(zip(("ENGINE_FILE", "ENGINE", "PLAIN_ENGINE"), sys.argv[1:4]))
-    sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", "--tb=short", __file__, *sys.argv[4:]]))

@@ -1,20 +1,13 @@
-"""Files made to harm: sound that is said to be in another file, and bits flipped at random.
-
-Run by ctest with the arguments of test_engine_files.py.
-"""
+"""Files made to harm: sound that is said to be in another file, and bits flipped at random."""
 import json
 import os
 import struct
 import subprocess
-import sys
 from collections import Counter
 
 import pytest
 
-if __name__ == "__main__":
-    os.environ.update(zip(("ENGINE_FILE", "ENGINE", "PLAIN_ENGINE"), sys.argv[1:4]))
-
-from test_engine_files import (CORRUPT, ENGINE, ENGINE_FILE, PLAIN, convert, expect, ffmpeg,  # noqa: E402
+from test_engine_files import (CORRUPT, ENGINE, ENGINE_FILE, PLAIN, convert, expect, ffmpeg,
                                folder, make, sound)  # noqa: F401
 
 FLIPPED = ("aac441", "opus", "mp3", "flac96")
@@ -84,7 +77,3 @@ def test_bits_flipped(folder, name, engine, runs, seed):  # noqa: F811
     seen = Counter(result["problem"] or "ok" for result in results)
     print(name, engine, dict(seen))
     assert seen["ok"]
-
-
-if __name__ == "__main__":
-    sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", "--tb=short", __file__, *sys.argv[4:]]))

@@ -1,17 +1,10 @@
-"""What the options of a conversion do to the sound: cuts, fades, tracks.
-
-Run by ctest as: test_engine_options.py ENGINE_FILE ENGINE PLAIN_ENGINE."""
-import os
+"""What the options of a conversion do to the sound: cuts, fades, tracks."""
 import subprocess
-import sys
 from array import array
 
 import pytest
 
-if __name__ == "__main__":
-    os.environ.update(zip(("ENGINE_FILE", "ENGINE", "PLAIN_ENGINE"), sys.argv[1:4]))
-
-from test_engine_files import convert, expect, ffmpeg, folder, samples, sound  # noqa: E402
+from test_engine_files import convert, expect, ffmpeg, folder, samples, sound
 
 __all__ = ["folder"]
 
@@ -117,7 +110,3 @@ def test_a_track_that_is_not_there(folder, tracks, track):
 def test_presets(folder, wav, preset, mode, channels):
     result = convert(wav, folder / "x.mp3", f"preset={preset}")
     assert (result["mode"], result["channels"]) == (mode, channels)
-
-
-if __name__ == "__main__":
-    sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", "--tb=short", __file__, *sys.argv[4:]]))
