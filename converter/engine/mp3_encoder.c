@@ -169,7 +169,7 @@ static enum err next_segment(struct encoder *enc, struct failure *f)
     submit(enc, s);
     /* At least one buffer more than `s` has: it is not joined here. */
     enum err err = begin_segment(enc, s->start + length, f);
-    if (err != OK) {
+    if (enc->filling == NULL) {
         return err;
     }
     enc->filling->have = (size_t)(MIN_LENGTH * frame_samples);

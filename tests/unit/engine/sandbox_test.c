@@ -76,7 +76,7 @@ static int remove_file(void)
 
 static int work(void)
 {
-    void *kept[50] = { NULL };
+    static void *kept[50];
     void *memory = malloc((size_t)8 << 20);
     if (memory == NULL) {
         return 1;
