@@ -78,7 +78,8 @@ static enum err take_buffer(struct encoder *enc, float **ret_pcm, struct failure
     if (enc->spare_count == 0) {
         float *pcm = malloc(buffer_samples(enc) * (size_t)enc->params.channels * sizeof(*pcm));
         if (pcm == NULL) {
-            return failure_set(f, PROBLEM_RESOURCE_LIMIT, "The conversion needs too much memory.");
+            (void)failure_set(f, PROBLEM_RESOURCE_LIMIT, "The conversion needs too much memory.");
+            return ERR_INVALID;
         }
         enc->buffer_count++;
         give_back(enc, pcm);
@@ -91,7 +92,7 @@ static enum err begin_segment(struct encoder *enc, int64_t start, struct failure
 {
     float *pcm = NULL;
     enum err err = take_buffer(enc, &pcm, f);
-    if (pcm == NULL) {
+    if (err != OK) {
         return err;
     }
     enc->filling = xmalloc(sizeof(*enc->filling));
@@ -169,7 +170,7 @@ static enum err next_segment(struct encoder *enc, struct failure *f)
     submit(enc, s);
     /* At least one buffer more than `s` has: it is not joined here. */
     enum err err = begin_segment(enc, s->start + length, f);
-    if (enc->filling == NULL) {
+    if (err != OK) {
         return err;
     }
     enc->filling->have = (size_t)(MIN_LENGTH * frame_samples);
