@@ -13,6 +13,10 @@
 #define TIME_MAX_MS ((int64_t)1000 * 3600 * 1000)
 #define TRACK_NUMBER_MAX 31
 
+_Static_assert(sizeof(struct job_options) ==
+                   6 * sizeof(int) + 4 * sizeof(int64_t) + JOB_TRACK_SIZE + sizeof(unsigned),
+               "no padding: options are compared byte by byte");
+
 enum option {
     PRESET,
     MODE,
@@ -252,6 +256,15 @@ enum err job_options_check(const struct job_options *o, struct error *e)
                        (double)o->start_ms / 1e3);
     }
     return option_check_bitrate(o, e);
+}
+
+bool job_options_equal(const struct job_options *a, const struct job_options *b)
+{
+    struct job_options x = *a;
+    struct job_options y = *b;
+    x.given = 0;
+    y.given = 0;
+    return memcmp(&x, &y, sizeof(x)) == 0;
 }
 
 static json_t *pack_value(const struct job_options *o, enum option option)

@@ -4,6 +4,7 @@
 #define UNREEL_JOBS_OPTIONS_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -54,6 +55,8 @@ enum err job_options_set(struct job_options *o, const char *name, const char *va
 /* Checks that the whole fits together (a bitrate that MPEG-2's rates lack, ...). Call after the
  * last set. */
 enum err job_options_check(const struct job_options *o, struct error *e) MUST_CHECK;
+/* Whether both have the same effect, however that was said. */
+bool job_options_equal(const struct job_options *a, const struct job_options *b);
 /* An object of name: value, and back (unknown members are ERR_INVALID; absent ones keep their
  * value). Times are seconds. */
 json_t *job_options_to_json(const struct job_options *o) MUST_CHECK;
