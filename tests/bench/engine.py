@@ -6,21 +6,25 @@ from measure import BINARIES, ROUNDS, WORK, report, timed
 THREADS = 2
 
 
-def ffmpeg(source, target):
-    return timed("ffmpeg", "-v", "error", "-y", "-i", source, "-vn", "-c:a", "libmp3lame", "-b:a", "192k", target)
+CBR192 = ("-b:a", "192k"), ("--bitrate", 192)
+V2 = ("-q:a", 2), ("--quality", 2)
 
 
-def ours(source, target):
-    return timed(BINARIES / "unreel", "convert", "--bitrate", "192", "--threads", THREADS, source, target)
+def ffmpeg(source, target, options):
+    return timed("ffmpeg", "-v", "error", "-y", "-i", source, "-vn", "-c:a", "libmp3lame", *options[0], target)
 
 
-def ratios(source, rounds):
+def ours(source, target, options):
+    return timed(BINARIES / "unreel", "convert", *options[1], "--threads", THREADS, source, target)
+
+
+def ratios(source, rounds, options=CBR192):
     """Wall and CPU ratios, one of each per round; the two commands take turns at being first."""
     wall, cpu = [], []
     for turn in range(rounds):
         pair = {}
         for command in (ffmpeg, ours) if turn % 2 == 0 else (ours, ffmpeg):
-            pair[command] = command(source, WORK / "out.mp3")
+            pair[command] = command(source, WORK / "out.mp3", options)
         wall.append(pair[ours][0] / pair[ffmpeg][0])
         cpu.append(pair[ours][1] / pair[ffmpeg][1])
     return wall, cpu
@@ -34,9 +38,10 @@ def run():
     wall, cpu = ratios(long, ROUNDS)
     report("engine.cbr192.20min.wall", wall, "ratio")
     report("engine.cbr192.20min.cpu", cpu, "ratio")
+    report("engine.v2.20min.wall", ratios(long, ROUNDS, V2)[0], "ratio")
     peaks = []
     for source in (inputs.sound(60), long, inputs.sound(300), long, inputs.sound(60)):
         with measure.PeakMemory(lambda: measure.process_named("unreel-engine")) as memory:
-            ours(source, WORK / "out.mp3")
+            ours(source, WORK / "out.mp3", CBR192)
         peaks.append(memory.peak)
     report("engine.rss", peaks, "MiB")
