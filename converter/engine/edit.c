@@ -62,6 +62,14 @@ static float gain_in(const struct edit *edit, int64_t at)
     return at < edit->fade_in ? (float)(at + 1) / (float)(edit->fade_in + 1) : 1;
 }
 
+/* One channel's plane stands for both. */
+static void skip(const struct edit *edit, const float *const planes[2], size_t samples,
+                 const float *ret_planes[2])
+{
+    ret_planes[0] = planes[0] + samples;
+    ret_planes[1] = edit->channels == 2 ? planes[1] + samples : ret_planes[0];
+}
+
 /* Lets samples go that stand at edit->given of the result. */
 static enum err let_go(struct edit *edit, const float *const planes[2], size_t samples,
                        struct failure *f)
@@ -88,8 +96,9 @@ static enum err let_held_go(struct edit *edit, size_t samples, struct failure *f
         size_t take = (size_t)edit->fade_out - place;
         take = take < samples ? take : samples;
         take = take < SLICE ? take : SLICE;
-        const float *planes[2] = { edit->held[0] + place,
-                                   edit->channels == 2 ? edit->held[1] + place : NULL };
+        const float *const held[2] = { edit->held[0], edit->held[1] };
+        const float *planes[2];
+        skip(edit, held, place, planes);
         enum err err = let_go(edit, planes, take, f);
         if (err != OK) {
             return err;
@@ -97,6 +106,16 @@ static enum err let_held_go(struct edit *edit, size_t samples, struct failure *f
         samples -= take;
     }
     return OK;
+}
+
+/* Behind what passed last, in one channel's ring. */
+static void put_in_ring(const struct edit *edit, float *ring, const float *plane, size_t samples)
+{
+    size_t place = (size_t)(edit->passed % edit->fade_out);
+    size_t first = (size_t)edit->fade_out - place;
+    first = first < samples ? first : samples;
+    memcpy(ring + place, plane, first * sizeof(float));
+    memcpy(ring, plane + first, (samples - first) * sizeof(float));
 }
 
 /* At most as many samples as the ring holds. */
@@ -109,12 +128,9 @@ static enum err hold(struct edit *edit, const float *const planes[2], size_t sam
     if (err != OK) {
         return err;
     }
-    size_t place = (size_t)(edit->passed % edit->fade_out);
-    size_t first = (size_t)edit->fade_out - place;
-    first = first < samples ? first : samples;
-    for (int c = 0; c < edit->channels; c++) {
-        memcpy(edit->held[c] + place, planes[c], first * sizeof(float));
-        memcpy(edit->held[c], planes[c] + first, (samples - first) * sizeof(float));
+    put_in_ring(edit, edit->held[0], planes[0], samples);
+    if (edit->channels == 2) {
+        put_in_ring(edit, edit->held[1], planes[1], samples);
     }
     edit->passed += (int64_t)samples;
     return OK;
@@ -129,8 +145,8 @@ static enum err pass(struct edit *edit, const float *const planes[2], size_t sam
     }
     for (size_t done = 0; done < samples;) {
         size_t take = samples - done < most ? samples - done : most;
-        const float *const part[2] = { planes[0] + done,
-                                       edit->channels == 2 ? planes[1] + done : NULL };
+        const float *part[2];
+        skip(edit, planes, done, part);
         enum err err = OK;
         if (edit->fade_out > 0) {
             err = hold(edit, part, take, f);
@@ -156,8 +172,8 @@ enum err edit_feed(struct edit *edit, const float *const planes[2], size_t sampl
     if (from >= to) {
         return OK;
     }
-    const float *const part[2] = { planes[0] + from,
-                                   edit->channels == 2 ? planes[1] + from : NULL };
+    const float *part[2];
+    skip(edit, planes, (size_t)from, part);
     return pass(edit, part, (size_t)(to - from), f);
 }
 
