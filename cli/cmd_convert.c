@@ -8,6 +8,7 @@
 
 #include "command.h"
 #include "core/clock.h"
+#include "core/cpus.h"
 #include "core/mem.h"
 #include "core/text.h"
 #include "engine/engine.h"
@@ -21,7 +22,7 @@
 
 static const struct option_spec options[] = {
     JOB_OPTION_SPECS,
-    { "--threads", "COUNT", "encoder threads (default: the number of cores)" },
+    { "--threads", "COUNT", "encoder threads (default: the processors allowed)" },
 };
 
 static const int64_t week_s = 7LL * 24 * 3600;
@@ -215,8 +216,8 @@ static int run(const struct command *self, int argc, char **argv)
     struct job_options job_options;
     const char *paths[2] = { NULL, NULL };
     size_t path_count = 0;
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    int64_t threads = cores < 1 ? 1 : cores > 64 ? 64 : cores;
+    int cpus = cpus_allowed();
+    int64_t threads = cpus < ENGINE_THREADS_MAX ? cpus : ENGINE_THREADS_MAX;
     size_t option = 0;
     char name[JOB_OPTION_NAME_SIZE];
     const char *value = NULL;
@@ -231,7 +232,7 @@ static int run(const struct command *self, int argc, char **argv)
             }
             path_count++;
         } else if (option >= JOB_OPTION_COUNT) {
-            if (text_to_int64(value, 1, 64, &threads) != OK) {
+            if (text_to_int64(value, 1, ENGINE_THREADS_MAX, &threads) != OK) {
                 say_error("convert: --threads takes 1 to 64");
                 return EXIT_USAGE;
             }

@@ -323,7 +323,7 @@ enum attempt_result attempt_run(struct converter *c, struct job *job, struct que
     job->phase = JOB_PHASE_PROBING;
     struct engine_job run = { .zygote = c->zygote,
                               .options = &job->options,
-                              .threads = (int)c->settings->threads,
+                              .threads = c->threads,
                               .input_size = job->size_bytes,
                               .ctx = &a,
                               .read = read_input,

@@ -2,6 +2,7 @@
  * makes. */
 #include <string.h>
 
+#include "core/cpus.h"
 #include "core/log.h"
 #include "engine/engine.h"
 #include "jobs/message.h"
@@ -23,7 +24,9 @@ static const struct config_key keys[] = {
     { "UNREEL_ENGINE", CONFIG_TEXT, AT(engine), "",
       "path of unreel-engine; empty: beside this program, else on the PATH", 0, 0, NULL },
     { "UNREEL_SLOTS", CONFIG_INT, AT(slots), "1", "jobs at once", 1, 256, NULL },
-    { "UNREEL_THREADS", CONFIG_INT, AT(threads), "1", "encoder threads for one job", 1, 64, NULL },
+    { "UNREEL_ENGINE_THREADS", CONFIG_INT, AT(threads), "0",
+      "encoder threads for one job; 0: the processors that are allowed, shared by the slots", 0,
+      ENGINE_THREADS_MAX, NULL },
     { "UNREEL_LEASE_S", CONFIG_INT, AT(lease_s), "60",
       "seconds after which a silent worker's job is taken over", 4, 3600, NULL },
     PIPELINE_MAX_FAILURES_KEY(AT(max_failures)),
@@ -75,10 +78,18 @@ static enum err check_settings(const struct converter_settings *s, struct error 
     return OK;
 }
 
+static int threads_per_job(const struct converter_settings *s)
+{
+    int64_t threads = s->threads > 0 ? s->threads : cpus_allowed() / s->slots;
+    threads = threads < 1 ? 1 : threads;
+    return (int)(threads < ENGINE_THREADS_MAX ? threads : ENGINE_THREADS_MAX);
+}
+
 static enum err open_engine(struct converter *c, struct error *e)
 {
     const char *engine = c->settings->engine[0] != '\0' ? c->settings->engine : NULL;
     c->zygote = zygote_new(engine);
+    c->threads = threads_per_job(c->settings);
     enum err rc = engine_sandbox_check(engine, &c->landlock_abi, e);
     if (rc != OK) {
         return rc;

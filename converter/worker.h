@@ -30,6 +30,7 @@ struct converter {
     struct queue *queue;
     struct queue_consumer *consumer;
     struct zygote *zygote; /* of the engines */
+    int threads;           /* of each */
     int landlock_abi;
     atomic_int busy;         /* jobs in hand */
     atomic_bool is_stopping; /* the drain time is over: give jobs back */

@@ -69,6 +69,8 @@ static void refuse(const struct channel *channel, const struct error *e)
     }
 }
 
+_Static_assert(CREW_THREADS_MAX >= PROTOCOL_THREADS_MAX, "START may ask for that many");
+
 static int serve(void)
 {
     struct channel channel = { STDIN_FILENO, STDOUT_FILENO };

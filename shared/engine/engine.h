@@ -17,6 +17,8 @@ struct zygote; /* engine/zygote.h: for who runs many files */
  * LAME's own state and a stack. */
 #define ENGINE_THREAD_BYTES ((int64_t)16 << 20)
 
+#define ENGINE_THREADS_MAX 64 /* as PROTOCOL_THREADS_MAX */
+
 struct engine_limits {
     int64_t max_duration_s;      /* decoded audio; default 6 h */
     int64_t max_output_bytes;    /* 0: from the duration and the bitrate */

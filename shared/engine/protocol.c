@@ -200,7 +200,7 @@ enum err protocol_unpack_start(const uint8_t *src, size_t len, struct protocol_s
     m.options.fade_in_ms = take_int64(&src, 0, JOB_FADE_MAX_MS, &ok);
     m.options.fade_out_ms = take_int64(&src, 0, JOB_FADE_MAX_MS, &ok);
     take_text(&src, m.options.track, JOB_TRACK_SIZE, &ok);
-    m.threads = take_int(&src, 1, 64, &ok);
+    m.threads = take_int(&src, 1, PROTOCOL_THREADS_MAX, &ok);
     m.input_size = take_int64(&src, -1, INT64_MAX, &ok);
     m.max_duration_s = take_int64(&src, 1, MAX_TIME_US / 1000000, &ok);
     m.memory_bytes = take_int64(&src, 1, INT64_MAX, &ok);

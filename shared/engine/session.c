@@ -14,6 +14,8 @@
 #define OUTPUT_SLACK_BYTES 65536
 #define MPEG_MAX_KBPS 320
 
+_Static_assert(ENGINE_THREADS_MAX == PROTOCOL_THREADS_MAX, "what is offered is what is taken");
+
 static int64_t output_limit(const struct engine_job *job)
 {
     if (job->limits.max_output_bytes > 0) {

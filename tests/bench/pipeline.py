@@ -75,7 +75,7 @@ class Running:
 def latency(kind):
     clip = inputs.sound(10)
     values = []
-    with Running(kind, UNREEL_THREADS=engine.THREADS) as (_, user):
+    with Running(kind, UNREEL_ENGINE_THREADS=engine.THREADS) as (_, user):
         finish(user, upload(user, clip)[0])  # connections and caches
         for _ in range(2 * ROUNDS):
             own, _ = engine.ours(clip, WORK / "latency.mp3", engine.CBR192)
@@ -101,14 +101,14 @@ def scale():
     clip, values = inputs.sound(60), []
     for _ in range(ROUNDS):
         # Before and after, since machines change their speed meanwhile.
-        before, two, after = (queued_rate("embedded", clip, 16, count, UNREEL_THREADS=1, UNREEL_SLOTS=1) for count in (1, 2, 1))
+        before, two, after = (queued_rate("embedded", clip, 16, count, UNREEL_ENGINE_THREADS=1, UNREEL_SLOTS=1) for count in (1, 2, 1))
         values.append(2 * two / (before + after))
     report("pipeline.scale", values, "ratio")
 
 
 def jobs_rate():
     clip = inputs.sound(10)
-    report("pipeline.jobs.rate", [queued_rate("servers", clip, 20, 1, UNREEL_THREADS=1, UNREEL_SLOTS=2) for _ in range(ROUNDS)],
+    report("pipeline.jobs.rate", [queued_rate("servers", clip, 20, 1, UNREEL_ENGINE_THREADS=1, UNREEL_SLOTS=2) for _ in range(ROUNDS)],
            "1/s")
 
 
@@ -129,7 +129,7 @@ def against_ffmpeg(name, source):
     for _ in range(ROUNDS):
         renew_mongodb()
         own, _ = timed("ffmpeg", "-v", "error", "-y", "-i", source, "-vn", "-c:a", "libmp3lame", "-b:a", "192k", WORK / "out.mp3")
-        with Running("servers", UNREEL_THREADS=engine.THREADS) as (_, user):
+        with Running("servers", UNREEL_ENGINE_THREADS=engine.THREADS) as (_, user):
             job_id, last_byte = upload(user, source)
             values.append((seconds_of(finish(user, job_id)["finished_at"]) - last_byte) / own)
     report(f"pipeline.vs_ffmpeg.{name}", values, "ratio")
