@@ -13,7 +13,8 @@ import measure
 from harness import media
 from harness.engines import Embedded
 from harness.stack import Stack
-from harness.wait import free_port, wait_until
+from harness.ports import free_port
+from harness.wait import wait_until
 from measure import BUILD, ROUNDS, WORK, command, report, rss_mib
 
 GIB = 1 << 30

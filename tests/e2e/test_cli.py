@@ -9,7 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from harness import media
 from harness.cli import client, home, server, unreel  # noqa: F401
 from harness.stack import binary_folder
-from harness.wait import free_port, wait_until
+from harness.ports import free_port
+from harness.wait import wait_until
 
 
 # ---- login ----

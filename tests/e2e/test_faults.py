@@ -11,7 +11,8 @@ from harness import media
 from harness.client import Client, problem_of
 from harness.mail import MailServer
 from harness.stack import ADMIN
-from harness.wait import free_port, wait_until
+from harness.ports import free_port
+from harness.wait import wait_until
 
 
 def children_of(pid):

@@ -11,7 +11,8 @@ from harness import media
 from harness.cli import Server, client, home, server, unreel  # noqa: F401
 from harness.engines import Embedded
 from harness.service import clean_environment
-from harness.wait import free_port, wait_until
+from harness.ports import free_port
+from harness.wait import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = ("unreel-auth", "unreel-notifier", "unreel-converter", "unreel-gateway")

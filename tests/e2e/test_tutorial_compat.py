@@ -10,7 +10,8 @@ import pytest
 import requests
 from harness import media
 from harness.stack import ADMIN
-from harness.wait import free_port, wait_until
+from harness.ports import free_port
+from harness.wait import wait_until
 
 pytestmark = pytest.mark.servers
 PROGRAMS = Path(__file__).resolve().parents[1] / "support" / "tutorial"

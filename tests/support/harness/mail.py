@@ -7,7 +7,8 @@ import threading
 
 from aiosmtpd.controller import Controller
 
-from .wait import free_port, wait_until
+from .ports import free_port
+from .wait import wait_until
 
 
 def certificate(folder):

@@ -8,7 +8,7 @@ import time
 
 import requests
 
-from .wait import free_port
+from .ports import free_port
 
 # The sanitizers' own words; any of them in a log is a failure.
 REPORT = re.compile(r"(Address|Leak|Thread|UndefinedBehavior|Memory)Sanitizer|runtime error:")

@@ -1,5 +1,4 @@
 """Waiting, with an end."""
-import socket
 import time
 
 
@@ -13,9 +12,3 @@ def wait_until(condition, timeout=30.0, every=0.05, what="the condition"):
         if time.monotonic() > deadline:
             raise AssertionError(f"{what} did not come true within {timeout} s")
         time.sleep(every)
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]

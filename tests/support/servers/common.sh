@@ -9,7 +9,7 @@ die() {
 # free_port FILE: a free loopback port, remembered in FILE, so that a restart uses the same one.
 free_port() {
     if [ ! -s "$1" ]; then
-        /usr/bin/python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])' >"$1"
+        /usr/bin/python3 "$(dirname "${BASH_SOURCE[0]}")/../harness/ports.py" >"$1"
     fi
     cat "$1"
 }
