@@ -200,7 +200,9 @@ enum err spawn_engine(const char *program, const char *argument, struct spawned 
 void spawn_kill(const struct spawned *child)
 {
     /* By its descriptor, where there is one: a pid may be somebody else's by now. */
-    if (child->pid_fd < 0 || syscall(SYS_pidfd_send_signal, child->pid_fd, SIGKILL, NULL, 0) != 0) {
+    if (child->pid_fd >= 0) {
+        (void)syscall(SYS_pidfd_send_signal, child->pid_fd, SIGKILL, NULL, 0);
+    } else {
         (void)kill(child->pid, SIGKILL);
     }
 }

@@ -39,12 +39,9 @@ struct zygote *zygote_new(const char *program)
     return z;
 }
 
-/* It ends when its socket is closed; one that hangs is ended. */
-static void end_process(struct zygote_process *p, bool is_dead)
+/* It ends when its socket is closed. */
+static void end_process(struct zygote_process *p)
 {
-    if (is_dead) {
-        (void)kill(p->pid, SIGKILL);
-    }
     (void)close(p->fd);
     while (waitpid(p->pid, NULL, 0) < 0 && errno == EINTR) {
     }
@@ -52,19 +49,19 @@ static void end_process(struct zygote_process *p, bool is_dead)
 }
 
 /* No more children from it. */
-static void leave_current(struct zygote *z, bool is_dead)
+static void leave_current(struct zygote *z)
 {
     struct zygote_process *p = z->current;
     z->current = NULL;
     if (p != NULL && p->children == 0) {
-        end_process(p, is_dead);
+        end_process(p);
     }
 }
 
 void zygote_free(struct zygote *z)
 {
     if (z != NULL) {
-        leave_current(z, false);
+        leave_current(z);
         (void)pthread_mutex_destroy(&z->lock);
         free(z->program);
         free(z);
@@ -97,8 +94,8 @@ static struct zygote_process *start_process(const struct zygote *z, struct error
 }
 
 /* One request, one reply. fds: ZYGOTE_CHILD_FDS of them, or NULL. */
-static bool ask(const struct zygote_process *p, const struct zygote_request *request,
-                const int *fds, struct zygote_reply *ret_reply)
+static bool exchange(const struct zygote_process *p, const struct zygote_request *request,
+                     const int *fds, struct zygote_reply *ret_reply)
 {
     union {
         struct cmsghdr header;
@@ -124,6 +121,18 @@ static bool ask(const struct zygote_process *p, const struct zygote_request *req
     return got == (ssize_t)sizeof(*ret_reply);
 }
 
+/* False: it is dead, by now at least. A late answer must not be taken for the next request's, and
+ * its children die with it. */
+static bool ask(const struct zygote_process *p, const struct zygote_request *request,
+                const int *fds, struct zygote_reply *ret_reply)
+{
+    bool has_answer = exchange(p, request, fds, ret_reply);
+    if (!has_answer) {
+        (void)kill(p->pid, SIGKILL);
+    }
+    return has_answer;
+}
+
 static enum err fork_locked(struct zygote *z, const int fds[ZYGOTE_CHILD_FDS], pid_t *ret_pid,
                             struct error *e)
 {
@@ -144,7 +153,7 @@ static enum err fork_locked(struct zygote *z, const int fds[ZYGOTE_CHILD_FDS], p
             *ret_pid = answer.pid;
             return OK;
         }
-        leave_current(z, true);
+        leave_current(z);
     }
     return err_set(e, ERR_FAULT, "the engine's zygote does not answer");
 }
@@ -169,14 +178,14 @@ enum err zygote_spawn(struct zygote *z, struct spawned *ret_child, struct error 
     return err;
 }
 
-/* A child less; a death by a signal is the end of its layout. */
-static void count_end(struct zygote *z, struct zygote_process *p, bool is_suspect, bool is_dead)
+/* A child less. */
+static void count_end(struct zygote *z, struct zygote_process *p, bool must_leave)
 {
     p->children--;
-    if (z->current == p && (is_suspect || is_dead)) {
-        leave_current(z, is_dead);
+    if (z->current == p && must_leave) {
+        leave_current(z);
     } else if (z->current != p && p->children == 0) {
-        end_process(p, is_dead);
+        end_process(p);
     }
 }
 
@@ -188,11 +197,11 @@ pid_t zygote_wait(struct zygote *z, const struct spawned *child, int options, in
     (void)pthread_mutex_lock(&z->lock);
     bool has_answer = ask(child->zygote, &request, NULL, &answer) && answer.pid >= 0;
     if (!has_answer) {
-        /* Its children die with it. */
         answer = (struct zygote_reply){ .pid = child->pid, .status = W_EXITCODE(1, 0) };
     }
     if (answer.pid != 0) {
-        count_end(z, child->zygote, WIFSIGNALED(answer.status), !has_answer);
+        /* A death by a signal is the end of its layout. */
+        count_end(z, child->zygote, !has_answer || WIFSIGNALED(answer.status));
     }
     (void)pthread_mutex_unlock(&z->lock);
     *ret_status = answer.status;
