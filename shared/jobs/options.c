@@ -1,12 +1,12 @@
 #include "jobs/options.h"
 
-#include <ctype.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
-#include "core/text.h"
+#include "core/attr.h"
 #include "jobs/option_values.h"
 #include "core/banned.h"
 
@@ -139,7 +139,7 @@ static enum err unknown_option(const char *name, enum err code, struct error *e)
 {
     char names[160] = "";
     size_t len = 0;
-    for (size_t i = 0; i < OPTION_COUNT; i++) {
+    for (size_t i = 0; i < OPTION_COUNT && len < sizeof(names); i++) {
         len += (size_t)snprintf(names + len, sizeof(names) - len, "%s%s", i == 0 ? "" : ", ",
                                 table[i].name);
     }
@@ -309,9 +309,10 @@ static enum err set_json(struct job_options *o, enum option option, const json_t
     if (json_is_integer(value) && kind == KIND_NUMBER) {
         return set_number(o, option, json_integer_value(value), e);
     }
-    if (json_is_integer(value) && kind == KIND_TRACK && is_in_range(TRACK, (int64_t)seconds)) {
-        (void)snprintf(o->track, sizeof(o->track), "%d", (int)json_integer_value(value));
-        return OK;
+    if (json_is_integer(value) && kind == KIND_TRACK) {
+        char number[24];
+        (void)snprintf(number, sizeof(number), "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+        return set_track(o, number, e);
     }
     return out_of_range(option, e);
 }

@@ -295,6 +295,23 @@ static void test_json(void **state)
     }
 }
 
+/* Nothing of what it replaces is left behind: options are compared byte by byte. */
+static void test_track_over_track(void **state)
+{
+    (void)state;
+    struct job_options a;
+    struct job_options b;
+    job_options_default(&a);
+    job_options_default(&b);
+    assert_err(OK, job_options_set(&a, "track", "deu", NULL));
+    assert_false(job_options_equal(&a, &b));
+    json_t *json = json_pack("{s:i}", "track", 1);
+    assert_err(OK, job_options_from_json(&a, json, NULL));
+    assert_err(OK, job_options_set(&b, "track", "1", NULL));
+    assert_true(job_options_equal(&a, &b));
+    json_decref(json);
+}
+
 static void test_json_round_trip(void **state)
 {
     (void)state;
@@ -348,9 +365,13 @@ static void test_table(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_set),     cmocka_unit_test(test_check),
-        cmocka_unit_test(test_json),    cmocka_unit_test(test_json_round_trip),
-        cmocka_unit_test(test_table),   cmocka_unit_test(test_times),
+        cmocka_unit_test(test_set),
+        cmocka_unit_test(test_check),
+        cmocka_unit_test(test_json),
+        cmocka_unit_test(test_json_round_trip),
+        cmocka_unit_test(test_track_over_track),
+        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_times),
         cmocka_unit_test(test_presets),
     };
     return cmocka_run_group_tests_name("options", tests, NULL, NULL);
