@@ -244,8 +244,8 @@ static enum attempt_result end_succeeded(struct attempt *a, const struct engine_
     struct job *job = a->job;
     struct error e = { 0 };
     job->phase = JOB_PHASE_STORING;
-    job->output = result->output;
-    if (blob_commit(a->writer, job->output.sha256, &e) != OK) {
+    job->outputs[0] = result->output;
+    if (blob_commit(a->writer, job->outputs[0].sha256, &e) != OK) {
         return end_transient(a, &e);
     }
     a->writer = NULL;
@@ -322,7 +322,7 @@ enum attempt_result attempt_run(struct converter *c, struct job *job, struct que
     memset(&job->error, 0, sizeof(job->error));
     job->phase = JOB_PHASE_PROBING;
     struct engine_job run = { .zygote = c->zygote,
-                              .options = &job->options,
+                              .options = &job->request.options,
                               .threads = c->threads,
                               .input_size = job->size_bytes,
                               .ctx = &a,

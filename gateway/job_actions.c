@@ -56,7 +56,7 @@ void job_retry_handle(struct http_request *r, void *ctx)
     }
     struct job job;
     job_init(&job, old.owner);
-    job.options = old.options;
+    job.request = old.request;
     job.size_bytes = old.size_bytes;
     (void)text_copy(job.tag, sizeof(job.tag), old.tag);
     (void)text_copy(job.filename, sizeof(job.filename), old.filename);

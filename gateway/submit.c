@@ -93,7 +93,7 @@ static void reply_replay(struct http_request *r, struct gateway *g, struct intak
         return;
     }
     if (strcmp(first.sha256, job->sha256) != 0 ||
-        !job_options_equal(&first.options, &job->options)) {
+        !job_options_equal(&first.request.options, &job->request.options)) {
         log_info("upload refused: its idempotency key belongs to another upload");
         http_reply_problem(r, PROBLEM_IDEMPOTENCY_MISMATCH,
                            "This Idempotency-Key was used for another file or other options.");

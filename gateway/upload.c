@@ -74,7 +74,7 @@ static void set_option(void *ctx, const char *name, const char *value)
         }
     } else {
         struct error e = { 0 };
-        enum err rc = job_options_set(&job->options, name, value, &e);
+        enum err rc = job_options_set(&job->request.options, name, value, &e);
         if (rc == ERR_NOT_FOUND) {
             char shown[64];
             (void)text_copy(shown, sizeof(shown), name);
@@ -286,7 +286,7 @@ static bool refuse_body(struct http_request *r, struct upload *u)
     } else if (intake_size(u->intake) == 0) {
         http_reply_problem(r, PROBLEM_EMPTY_UPLOAD, "The file is empty.");
     } else if (u->problem == PROBLEM_NONE &&
-               job_options_check(&intake_job(u->intake)->options, &e) != OK) {
+               job_options_check(&intake_job(u->intake)->request.options, &e) != OK) {
         http_reply_problem(r, PROBLEM_INVALID_OPTION, "%s", e.text);
     } else if (u->problem != PROBLEM_NONE) {
         http_reply_problem(r, u->problem, "%s", u->detail);

@@ -26,7 +26,7 @@ void job_init(struct job *j, const char *owner)
     memset(j, 0, sizeof(*j));
     id_new(j->id);
     (void)text_copy(j->owner, sizeof(j->owner), owner);
-    job_options_default(&j->options);
+    job_options_default(&j->request.options);
     j->created_at_ms = clock_wall_ms();
     j->queued_at_ms = j->created_at_ms;
 }
@@ -94,10 +94,10 @@ static json_t *view_input(const struct job_input *input)
 
 static json_t *view_output(const struct job *j)
 {
-    if (j->state != JOB_SUCCEEDED || j->output.size_bytes == 0) {
+    if (j->state != JOB_SUCCEEDED || j->outputs[0].size_bytes == 0) {
         return json_null();
     }
-    return fields_pack(&j->output, field_table_output, field_count_output, FIELD_TIMES_TEXT);
+    return fields_pack(&j->outputs[0], field_table_output, field_count_output, FIELD_TIMES_TEXT);
 }
 
 static json_t *view_error(const struct job *j)
@@ -169,7 +169,7 @@ json_t *job_to_json(const struct job *j)
     (void)json_object_set_new(json, "phase", field_text(job_phase_name(j->phase)));
     (void)json_object_set_new(json, "progress", view_progress(&j->progress));
     (void)json_object_set_new(json, "input", view_input(&j->input));
-    (void)json_object_set_new(json, "options", job_options_to_json(&j->options));
+    (void)json_object_set_new(json, "options", job_options_to_json(&j->request.options));
     (void)json_object_set_new(json, "output", view_output(j));
     (void)json_object_set_new(json, "error", view_error(j));
     (void)json_object_set_new(json, "trace_id", view_trace_id(j));

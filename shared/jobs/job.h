@@ -11,7 +11,7 @@
 #include "core/id.h"
 #include "core/problem.h"
 #include "core/trace.h"
-#include "jobs/options.h"
+#include "jobs/request.h"
 
 #define JOB_OWNER_SIZE 255
 #define JOB_TAG_SIZE 129
@@ -20,6 +20,9 @@
 #define JOB_WEBHOOK_SIZE 1025
 #define JOB_IDEMPOTENCY_SIZE 129
 #define JOB_TRACKS_MAX 32
+#define JOB_CHAPTERS_MAX 64
+#define JOB_OUTPUTS_MAX 64
+#define JOB_TITLE_SIZE 96
 
 enum job_state { JOB_QUEUED, JOB_RUNNING, JOB_SUCCEEDED, JOB_FAILED, JOB_CANCELLED, JOB_STATE_MAX };
 
@@ -49,22 +52,42 @@ struct job_track {
     bool is_default;
 };
 
+struct job_chapter {
+    int64_t start_ms, end_ms;
+    char title[JOB_TITLE_SIZE]; /* UTF-8; "": it has none */
+};
+
 struct job_input {
     char container[64];
     double duration_s;
     int64_t bytes_read; /* of the file, by the last attempt: containers let some of it be skipped */
     int track_count;
     struct job_track tracks[JOB_TRACKS_MAX];
+    int chapter_count; /* the first of them */
+    struct job_chapter chapters[JOB_CHAPTERS_MAX];
+};
+
+/* EBU R128, of the sound as it went into the MP3. */
+struct job_loudness_report {
+    bool is_measured;
+    double integrated_lufs;
+    double true_peak_dbtp;
+    double range_lu;
+    double gain_db; /* that was applied; 0 unless normalized */
 };
 
 struct job_output {
+    char fid[ID_SIZE];
     int64_t size_bytes;
     double duration_s;
-    char mode[8];     /* cbr, vbr, abr */
+    char mode[8];     /* cbr, vbr, abr; copy: the source's own frames */
     int bitrate_kbps; /* average */
     int sample_rate_hz;
     int channels;
+    int track;   /* of the input: job_track.index */
+    int chapter; /* counted from 1; 0: it is not one chapter */
     char sha256[65];
+    struct job_loudness_report loudness;
 };
 
 struct job_error {
@@ -89,16 +112,18 @@ struct job {
     enum job_phase phase;
     int attempt;  /* counts claims; the fencing token */
     int failures; /* attempts that failed for a transient cause */
-    struct job_options options;
+    struct job_request request;
     char filename[JOB_FILENAME_SIZE];
     int64_t size_bytes;
     char sha256[65];
     char video_fid[ID_SIZE]; /* = id, but for a retry, which shares its source's */
-    char mp3_fid[ID_SIZE];   /* "" until succeeded */
+    char cover_fid[ID_SIZE]; /* a picture that came with the upload, among the videos; "" */
+    char mp3_fid[ID_SIZE];   /* of the first output; "" until succeeded */
     char retry_of[ID_SIZE];  /* "" */
     struct job_progress progress;
     struct job_input input;
-    struct job_output output;
+    int output_count;
+    struct job_output outputs[JOB_OUTPUTS_MAX];
     struct job_error error;
     int64_t created_at_ms, queued_at_ms, started_at_ms, finished_at_ms, expires_at_ms;
     int64_t lease_until_ms; /* while running */

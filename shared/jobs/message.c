@@ -26,7 +26,7 @@ static json_t *message_common(const struct job *j)
     (void)json_object_set_new(json, "video_fid", field_text(j->video_fid));
     (void)json_object_set_new(json, "mp3_fid", field_text(j->mp3_fid));
     (void)json_object_set_new(json, "username", field_text(j->owner));
-    (void)json_object_set_new(json, "options", job_options_to_json(&j->options));
+    (void)json_object_set_new(json, "options", job_options_to_json(&j->request.options));
     (void)json_object_set_new(json, "traceparent", field_text(j->traceparent));
     return json;
 }

@@ -14,7 +14,7 @@
 #define TRACK_NUMBER_MAX 31
 
 _Static_assert(sizeof(struct job_options) ==
-                   6 * sizeof(int) + 4 * sizeof(int64_t) + JOB_TRACK_SIZE + sizeof(unsigned),
+                   13 * sizeof(int) + 5 * sizeof(int64_t) + JOB_TRACK_SIZE + sizeof(unsigned),
                "no padding: options are compared byte by byte");
 
 enum option {
@@ -116,6 +116,7 @@ static void apply_preset(struct job_options *o)
 void job_options_default(struct job_options *o)
 {
     memset(o, 0, sizeof(*o));
+    o->loudness_target_centi_lufs = JOB_LOUDNESS_DEFAULT_CENTI_LUFS;
     apply_preset(o);
 }
 

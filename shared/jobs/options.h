@@ -1,5 +1,5 @@
-/* The options of a conversion: one table says their names, types, ranges and defaults, for parsing,
- * openapi and --help. */
+/* The options of one MP3: one table says their names, types, ranges and defaults, for parsing,
+ * openapi and --help. What a job asks for as a whole is jobs/request.h. */
 #ifndef UNREEL_JOBS_OPTIONS_H
 #define UNREEL_JOBS_OPTIONS_H
 
@@ -10,8 +10,11 @@
 
 #include "core/error.h"
 
-#define JOB_TRACK_SIZE 12
+#define JOB_TRACK_SIZE 16
 #define JOB_FADE_MAX_MS 30000
+#define JOB_LOUDNESS_MIN_CENTI_LUFS (-7000)
+#define JOB_LOUDNESS_MAX_CENTI_LUFS (-500)
+#define JOB_LOUDNESS_DEFAULT_CENTI_LUFS (-1600)
 
 enum job_mode { JOB_MODE_CBR, JOB_MODE_VBR, JOB_MODE_ABR };
 
@@ -22,6 +25,32 @@ enum job_preset {
     JOB_PRESET_BEST,     /* cbr 320 */
 };
 
+enum job_loudness {
+    JOB_LOUDNESS_OFF,
+    JOB_LOUDNESS_TAG,       /* measured (EBU R128) and written as ReplayGain; the sound stays */
+    JOB_LOUDNESS_NORMALIZE, /* measured first, then one gain for the whole */
+};
+
+enum job_chapters {
+    JOB_CHAPTERS_KEEP,  /* as ID3 CHAP and CTOC */
+    JOB_CHAPTERS_SPLIT, /* one MP3 for each */
+    JOB_CHAPTERS_NONE,
+};
+
+enum job_cover {
+    JOB_COVER_KEEP, /* the source's picture, if it has one */
+    JOB_COVER_NONE,
+    JOB_COVER_UPLOAD, /* a picture that came with the job */
+    JOB_COVER_FRAME,  /* the video's picture at cover_at_ms */
+};
+
+enum job_id3 { JOB_ID3_V24, JOB_ID3_V23 };
+
+enum job_copy {
+    JOB_COPY_AUTO,  /* sound that is MP3 already is copied: nothing was asked that changes it */
+    JOB_COPY_NEVER, /* encoded in any case */
+};
+
 /* The values are the effective ones, whatever they come from. */
 struct job_options {
     enum job_preset preset; /* what was not given by name comes from it */
@@ -30,11 +59,19 @@ struct job_options {
     int quality;            /* quality: vbr 0 (best)..9 */
     int sample_rate_hz;     /* sample_rate: MPEG's nine rates, 0: the source's nearest */
     int channels;           /* channels: 1, 2, 0: the source's, two at most */
-    int64_t start_ms;       /* start, end: of the source's sound; end 0: to its end */
+    enum job_loudness loudness;
+    int loudness_target_centi_lufs; /* for normalize: hundredths of a LUFS */
+    int trim_silence;               /* 1: silence at the start and at the end is left out */
+    enum job_chapters chapters;
+    enum job_cover cover;
+    enum job_id3 id3;
+    enum job_copy copy; /* NEVER as soon as something was given that changes the sound */
+    unsigned given;     /* bits of what job_options_set was called for */
+    int64_t start_ms;   /* start, end: of the source's sound; end 0: to its end */
     int64_t end_ms;
     int64_t fade_in_ms, fade_out_ms; /* 0..JOB_FADE_MAX_MS */
+    int64_t cover_at_ms;             /* for JOB_COVER_FRAME, on the source's clock */
     char track[JOB_TRACK_SIZE];      /* number or language; "": the file's default */
-    unsigned given;                  /* bits of what job_options_set was called for */
 };
 
 void job_options_default(struct job_options *o);

@@ -111,10 +111,10 @@ json_t *job_to_record(const struct job *j)
     json_t *json = PACK(j, job_fields);
     (void)json_object_set_new(json, "state", json_string(job_state_name(j->state)));
     (void)json_object_set_new(json, "phase", field_text(job_phase_name(j->phase)));
-    (void)json_object_set_new(json, "options", job_options_to_json(&j->options));
+    (void)json_object_set_new(json, "options", job_options_to_json(&j->request.options));
     (void)json_object_set_new(json, "progress", PACK(&j->progress, progress_fields));
     (void)json_object_set_new(json, "input", pack_input(&j->input));
-    (void)json_object_set_new(json, "output", PACK(&j->output, field_table_output));
+    (void)json_object_set_new(json, "output", PACK(&j->outputs[0], field_table_output));
     (void)json_object_set_new(json, "error", pack_error(&j->error));
     (void)json_object_set_new(json, "email", PACK(&j->email, notice_fields));
     (void)json_object_set_new(json, "webhook", PACK(&j->webhook, notice_fields));
@@ -192,7 +192,7 @@ enum err job_from_record(const json_t *record, struct job *ret_job, struct error
         err = unpack_names(j, record, e);
     }
     if (err == OK) {
-        err = unpack_options(&j->options, json_object_get(record, "options"), e);
+        err = unpack_options(&j->request.options, json_object_get(record, "options"), e);
     }
     if (err == OK) {
         err = UNPACK(&j->progress, progress_fields, json_object_get(record, "progress"), e);
@@ -201,7 +201,7 @@ enum err job_from_record(const json_t *record, struct job *ret_job, struct error
         err = unpack_input(&j->input, json_object_get(record, "input"), e);
     }
     if (err == OK) {
-        err = UNPACK(&j->output, field_table_output, json_object_get(record, "output"), e);
+        err = UNPACK(&j->outputs[0], field_table_output, json_object_get(record, "output"), e);
     }
     if (err == OK) {
         err = unpack_error(&j->error, json_object_get(record, "error"), e);

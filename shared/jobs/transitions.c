@@ -241,7 +241,8 @@ static enum err step_finish(struct job *j, const void *arg, bool *ret_is_done, s
         return err;
     }
     j->input = copy->input;
-    j->output = copy->output;
+    j->output_count = copy->output_count;
+    memcpy(j->outputs, copy->outputs, sizeof(j->outputs));
     j->error = copy->error;
     j->progress = copy->progress;
     j->expires_at_ms = copy->expires_at_ms;

@@ -55,7 +55,7 @@ struct job new_ended(enum job_state state)
     }
     if (state == JOB_SUCCEEDED) {
         id_new(j.mp3_fid);
-        j.output.size_bytes = 1000;
+        j.outputs[0].size_bytes = 1000;
     } else {
         j.error.problem = PROBLEM_NO_AUDIO;
     }
@@ -93,16 +93,18 @@ static void fill_all(struct job *j)
     (void)text_copy(j->sha256, sizeof(j->sha256), "00ff");
     j->size_bytes = INT64_C(5000000000);
     j->expires_at_ms = j->created_at_ms + 86400000;
-    j->options = (struct job_options){ .mode = JOB_MODE_VBR,
+    j->request.options = (struct job_options){ .mode = JOB_MODE_VBR,
                                        .bitrate_kbps = 128,
                                        .quality = 4,
                                        .sample_rate_hz = 22050,
                                        .channels = 1,
                                        .end_ms = 90001,
                                        .track = "2" };
-    j->input = (struct job_input){
-        "mov,mp4", 12.625, INT64_C(4999999999), 1, { { 1, "aac", "deu", 2, 48000, true } }
-    };
+    j->input = (struct job_input){ .container = "mov,mp4",
+                                   .duration_s = 12.625,
+                                   .bytes_read = INT64_C(4999999999),
+                                   .track_count = 1,
+                                   .tracks = { { 1, "aac", "deu", 2, 48000, true } } };
     j->progress = (struct job_progress){ 1.5, 60.25, 2.5, 30.1, 1.9, 7 };
     j->email = (struct job_notice){ j->created_at_ms, 3, j->created_at_ms + 1 };
 }

@@ -211,7 +211,7 @@ static void test_unreadable_record_holds_up_no_other(void **state)
     struct job bad;
     job_init(&bad, OWNER);
     bad.queued_at_ms -= 1000;
-    bad.options.sample_rate_hz = 12345;
+    bad.request.options.sample_rate_hz = 12345;
     assert_ok(jobs_create(store, &bad, NULL));
     assert_err(ERR_CORRUPT, jobs_get(store, bad.id, NULL, &bad, NULL));
     struct job good = new_job(OWNER);

@@ -246,13 +246,13 @@ static void test_success(void **state)
     j.state = JOB_SUCCEEDED;
     assert_err(ERR_INVALID, jobs_finish(store, &j, NULL));
     id_new(j.mp3_fid);
-    j.output = (struct job_output){ 1234, 60.5, "cbr", 192, 44100, 2, "ab" };
+    j.outputs[0] = (struct job_output){ .size_bytes = 1234, .duration_s = 60.5, .mode = "cbr", .bitrate_kbps = 192, .sample_rate_hz = 44100, .channels = 2, .sha256 = "ab" };
     (void)text_copy(j.webhook_url, sizeof(j.webhook_url), "https://example.org/");
     assert_ok(jobs_finish(store, &j, NULL));
     struct job now = reload(&j);
     assert_int_equal(now.state, JOB_SUCCEEDED);
     assert_string_equal(now.mp3_fid, j.mp3_fid);
-    assert_int_equal(now.output.size_bytes, 1234);
+    assert_int_equal(now.outputs[0].size_bytes, 1234);
     assert_true(now.progress.percent == 100);
     assert_false(now.announced);
     assert_int_equal(now.phase, JOB_PHASE_NONE);

@@ -25,7 +25,7 @@ static void write_and_read(const struct job_message *m)
     memcpy(j.video_fid, m->video_fid, ID_SIZE);
     memcpy(j.mp3_fid, m->mp3_fid, ID_SIZE);
     memcpy(j.traceparent, m->traceparent, TRACEPARENT_SIZE);
-    j.options = m->options;
+    j.request.options = m->options;
     j.state = m->state;
     char *text = job_message_mp3(&j);
     require(job_message_parse(text, strlen(text), &again, NULL) == OK);

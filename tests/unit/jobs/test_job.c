@@ -35,7 +35,7 @@ static void fill(struct job *j)
     j->phase = JOB_PHASE_STORING;
     j->attempt = 3;
     j->failures = 2;
-    j->options = (struct job_options){ .mode = JOB_MODE_ABR,
+    j->request.options = (struct job_options){ .mode = JOB_MODE_ABR,
                                        .bitrate_kbps = 100,
                                        .quality = 5,
                                        .sample_rate_hz = 32000,
@@ -55,7 +55,7 @@ static void fill(struct job *j)
     j->input.track_count = 2;
     j->input.tracks[0] = (struct job_track){ 1, "aac", "eng", 6, 48000, true };
     j->input.tracks[1] = (struct job_track){ 2, "opus", "", 2, 44100, false };
-    j->output = (struct job_output){ 777, 99.8, "vbr", 187, 24000, 2, "ff00" };
+    j->outputs[0] = (struct job_output){ .size_bytes = 777, .duration_s = 99.8, .mode = "vbr", .bitrate_kbps = 187, .sample_rate_hz = 24000, .channels = 2, .sha256 = "ff00" };
     j->error.problem = PROBLEM_WORKER_LOST;
     SET(j->error.detail, "gone");
     j->error.retryable = true;
@@ -86,7 +86,7 @@ static void assert_same_plain(const struct job *back, const struct job *j)
     assert_int_equal(back->phase, j->phase);
     assert_int_equal(back->attempt, j->attempt);
     assert_int_equal(back->failures, j->failures);
-    assert_memory_equal(&back->options, &j->options, sizeof(j->options));
+    assert_memory_equal(&back->request.options, &j->request.options, sizeof(j->request.options));
     assert_string_equal(back->filename, j->filename);
     assert_int_equal(back->size_bytes, j->size_bytes);
     assert_string_equal(back->sha256, j->sha256);
@@ -110,13 +110,13 @@ static void assert_same_media(const struct job *back, const struct job *j)
         assert_int_equal(back->input.tracks[i].sample_rate_hz, j->input.tracks[i].sample_rate_hz);
         assert_int_equal(back->input.tracks[i].is_default, j->input.tracks[i].is_default);
     }
-    assert_int_equal(back->output.size_bytes, j->output.size_bytes);
-    assert_true(back->output.duration_s == j->output.duration_s);
-    assert_string_equal(back->output.mode, j->output.mode);
-    assert_int_equal(back->output.bitrate_kbps, j->output.bitrate_kbps);
-    assert_int_equal(back->output.sample_rate_hz, j->output.sample_rate_hz);
-    assert_int_equal(back->output.channels, j->output.channels);
-    assert_string_equal(back->output.sha256, j->output.sha256);
+    assert_int_equal(back->outputs[0].size_bytes, j->outputs[0].size_bytes);
+    assert_true(back->outputs[0].duration_s == j->outputs[0].duration_s);
+    assert_string_equal(back->outputs[0].mode, j->outputs[0].mode);
+    assert_int_equal(back->outputs[0].bitrate_kbps, j->outputs[0].bitrate_kbps);
+    assert_int_equal(back->outputs[0].sample_rate_hz, j->outputs[0].sample_rate_hz);
+    assert_int_equal(back->outputs[0].channels, j->outputs[0].channels);
+    assert_string_equal(back->outputs[0].sha256, j->outputs[0].sha256);
     assert_int_equal(back->error.problem, j->error.problem);
     assert_string_equal(back->error.detail, j->error.detail);
     assert_int_equal(back->error.retryable, j->error.retryable);

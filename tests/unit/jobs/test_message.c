@@ -179,7 +179,7 @@ static void fill(struct job *j)
     (void)text_copy(j->mp3_fid, ID_SIZE, MP3);
     (void)text_copy(j->traceparent, TRACEPARENT_SIZE, TRACE);
     (void)text_copy(j->idempotency_key, JOB_IDEMPOTENCY_SIZE, "secret key");
-    j->options.mode = JOB_MODE_ABR;
+    j->request.options.mode = JOB_MODE_ABR;
     j->state = JOB_SUCCEEDED;
 }
 
@@ -195,7 +195,7 @@ static void test_round_trip(void **state)
     assert_string_equal(m.video_fid, j.id);
     assert_string_equal(m.job_id, j.id);
     assert_string_equal(m.mp3_fid, "");
-    assert_memory_equal(&m.options, &j.options, sizeof(m.options));
+    assert_memory_equal(&m.options, &j.request.options, sizeof(m.options));
     free(text);
 
     text = job_message_mp3(&j);
