@@ -6,7 +6,6 @@ Starts a RabbitMQ of its own. Usage: queue_restart.py QUEUE_SHELL (the binary of
 import os
 import pathlib
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -15,14 +14,10 @@ import time
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/support"))
+from harness.ports import free_port  # noqa: E402
 RABBITMQ = pathlib.Path("/usr/lib/rabbitmq/bin")
 SHELL = os.environ.get("UNREEL_TEST_QUEUE_SHELL", "")
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 def make_certificate(folder):
