@@ -8,14 +8,13 @@
 #include <string.h>
 
 #include "joiner.h"
+#include "sample.h"
 #include "segment.h"
 
 #include "core/banned.h"
 
 /* LAME's full scale for floats; its ieee_float call would scale by 32767. */
 #define FULL_SCALE 32768.0F
-/* Beyond it nothing is sound; LAME computes with what it gets. */
-#define MAX_AMPLITUDE (4 * FULL_SCALE)
 /* Lengths in frames. Frames of CBR are padded in a pattern of 49 at 44.1 kHz and its relatives: a
  * segment that starts at a multiple of it pads as one long stream does. The first ones are short,
  * so that two threads help with a clip of ten seconds; each joint costs JOINER_OVERLAP frames, so
@@ -184,13 +183,11 @@ static enum err next_segment(struct encoder *enc, struct failure *f)
     return err;
 }
 
-/* A comparison with NaN is false, so NaN becomes silence. */
+/* LAME computes with what it gets: nothing wild. */
 static void copy_scaled(float *dst, const float *src, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        float x = src[i] * FULL_SCALE;
-        float low = x >= -MAX_AMPLITUDE ? x : (x < 0 ? -MAX_AMPLITUDE : 0);
-        dst[i] = low <= MAX_AMPLITUDE ? low : MAX_AMPLITUDE;
+        dst[i] = sample_tame(src[i]) * FULL_SCALE;
     }
 }
 
