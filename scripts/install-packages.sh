@@ -6,8 +6,8 @@ set -euo pipefail
 
 build=(build-essential cmake ninja-build pkg-config
     libmicrohttpd-dev libmongoc-dev librabbitmq-dev libmariadb-dev libjwt-dev libavformat-dev libavcodec-dev
-    libswresample-dev libavutil-dev libmp3lame-dev libjansson-dev libsqlite3-dev libcurl4-openssl-dev
-    libargon2-dev libseccomp-dev libssl-dev)
+    libswresample-dev libavutil-dev libmp3lame-dev libebur128-dev libjansson-dev libsqlite3-dev
+    libcurl4-openssl-dev libargon2-dev libseccomp-dev libssl-dev)
 man=(help2man)
 demo=(ffmpeg espeak-ng curl jq python3)
 test=(clang-14 clang-tidy-14 clang-format-14 libclang-rt-14-dev libcmocka-dev

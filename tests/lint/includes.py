@@ -12,7 +12,7 @@ DRIVERS = {
     r"mysql|mariadb|errmsg\.h": ["auth/accounts"],
     r"microhttpd\.h": ["shared/http"],
     r"jwt\.h": ["shared/token"],
-    r"libav\w+/|libsw\w+/|lame": ["converter/engine"],
+    r"libav\w+/|libsw\w+/|lame|ebur128": ["converter/engine"],
     r"curl/": ["shared/http", "notifier"],
     r"seccomp\.h|linux/seccomp|linux/landlock": ["converter/engine", "shared/engine"],
     r"argon2\.h": ["auth"],
