@@ -12,7 +12,7 @@ man=(help2man)
 demo=(ffmpeg espeak-ng curl jq python3)
 test=(clang-14 clang-tidy-14 clang-format-14 libclang-rt-14-dev libcmocka-dev
     python3 python3-pytest python3-pika python3-pymongo python3-gridfs python3-aiosmtpd python3-yaml
-    python3-requests python3-jsonschema python3-flask gunicorn
+    python3-mutagen python3-requests python3-jsonschema python3-flask gunicorn
     mariadb-server rabbitmq-server openjdk-17-jdk-headless maven
     ffmpeg mpg123 mp3val espeak-ng curl jq shellcheck yamllint help2man nginx-light openssl)
 
