@@ -133,6 +133,25 @@ static int64_t take_digits(const char **at, size_t max_digits, size_t *ret_count
     return count == 0 ? -1 : value;
 }
 
+bool option_parse_hundredths(const char *text, int64_t *ret_value)
+{
+    const char *at = text[0] == '-' ? text + 1 : text;
+    size_t count = 0;
+    int64_t whole = take_digits(&at, 3, &count);
+    int64_t hundredths = 0;
+    if (whole >= 0 && *at == '.') {
+        at++;
+        hundredths = take_digits(&at, 2, &count);
+        hundredths *= count == 1 ? 10 : 1;
+    }
+    if (whole < 0 || hundredths < 0 || *at != '\0') {
+        return false;
+    }
+    int64_t value = whole * 100 + hundredths;
+    *ret_value = text[0] == '-' ? -value : value;
+    return true;
+}
+
 int64_t option_parse_time_ms(const char *text)
 {
     int64_t seconds = 0;

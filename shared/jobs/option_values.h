@@ -26,9 +26,11 @@ enum err option_check_bitrate(const struct job_options *o, struct error *e) MUST
 int option_find_name(const char *const *names, const char *name);
 /* Digits, and one unit letter if there is one to be; -1. */
 int64_t option_parse_number(const char *text, char unit);
+/* "-16", "-16.5", "14.25" in hundredths: two decimals and three digits before them at most. */
+bool option_parse_hundredths(const char *text, int64_t *ret_value);
 /* "90", "90.5", "1:30", "01:30:00.250"; -1. */
 int64_t option_parse_time_ms(const char *text);
-/* "", a number up to max, or 2 to 11 letters and hyphens, which become lower case. */
+/* "", a number up to max, or 2 to 15 letters and hyphens, which become lower case. */
 bool option_parse_track(const char *text, int max, char ret_track[JOB_TRACK_SIZE]);
 
 #endif

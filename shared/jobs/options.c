@@ -1,83 +1,23 @@
 #include "jobs/options.h"
 
-#include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "core/attr.h"
+#include "jobs/option_table.h"
 #include "jobs/option_values.h"
 #include "core/banned.h"
 
-#define TIME_MAX_MS ((int64_t)1000 * 3600 * 1000)
-#define TRACK_NUMBER_MAX 31
+#define BIT(option) (1U << OPTION_##option)
+#define ALL_GIVEN ((1U << OPTION_COUNT) - 1)
+/* Beside the options' bits: what was said of copy, which the field does not tell once something
+ * else has decided. */
+#define COPY_AUTO_SAID (1U << OPTION_COUNT)
 
 _Static_assert(sizeof(struct job_options) ==
                    13 * sizeof(int) + 5 * sizeof(int64_t) + JOB_TRACK_SIZE + sizeof(unsigned),
                "no padding: options are compared byte by byte");
-
-enum option {
-    PRESET,
-    MODE,
-    BITRATE,
-    QUALITY,
-    SAMPLE_RATE,
-    CHANNELS,
-    START,
-    END,
-    TRACK,
-    FADE_IN,
-    FADE_OUT,
-    OPTION_COUNT
-};
-
-enum kind { KIND_NAME, KIND_NUMBER, KIND_TIME, KIND_TRACK };
-
-static const struct job_option_info table[OPTION_COUNT] = {
-    [PRESET] = { "preset", "voice is small and mono, best is the largest; others refine it",
-                 "standard|voice|high|best", "standard" },
-    [MODE] = { "mode", "constant, variable or average bitrate", "cbr|vbr|abr", "vbr" },
-    [BITRATE] = { "bitrate", "kbit/s, for cbr (one of MPEG's steps) and abr", "8..320", "192" },
-    [QUALITY] = { "quality", "for vbr: 0 is the best, 9 the smallest", "0..9", "2" },
-    [SAMPLE_RATE] = { "sample_rate", "Hz; 0 is the source's, or the nearest that MP3 has",
-                      "0|8000|11025|12000|16000|22050|24000|32000|44100|48000", "0" },
-    [CHANNELS] = { "channels", "1 is mono, 2 stereo; 0 is the source's, two at most", "0|1|2",
-                   "0" },
-    [START] = { "start", "leaves out what is before", "seconds, or HH:MM:SS.mmm", "0" },
-    [END] = { "end", "leaves out what is after", "seconds, or HH:MM:SS.mmm", "" },
-    [TRACK] = { "track", "the sound track, by its number or language; else the file's default",
-                "a number, or a language (deu)", "" },
-    [FADE_IN] = { "fade_in", "seconds of fading in at the start", "0..30", "0" },
-    [FADE_OUT] = { "fade_out", "seconds of fading out at the end", "0..30", "0" },
-};
-
-static const char *const preset_names[] = { "standard", "voice", "high", "best", NULL };
-static const char *const mode_names[] = { "cbr", "vbr", "abr", NULL };
-
-/* Where each is kept, and its range. Fields of KIND_NAME and KIND_NUMBER are ints. */
-#define PLACE(option_kind, field, low, high)                                                       \
-    {                                                                                              \
-        option_kind, offsetof(struct job_options, field), low, high                                \
-    }
-
-static const struct place {
-    enum kind kind;
-    size_t offset;
-    int64_t min, max;
-} places[OPTION_COUNT] = {
-    [PRESET] = PLACE(KIND_NAME, preset, 0, JOB_PRESET_BEST),
-    [MODE] = PLACE(KIND_NAME, mode, 0, JOB_MODE_ABR),
-    [BITRATE] = PLACE(KIND_NUMBER, bitrate_kbps, 8, 320),
-    [QUALITY] = PLACE(KIND_NUMBER, quality, 0, 9),
-    [SAMPLE_RATE] = PLACE(KIND_NUMBER, sample_rate_hz, 0, 48000),
-    [CHANNELS] = PLACE(KIND_NUMBER, channels, 0, 2),
-    [START] = PLACE(KIND_TIME, start_ms, 0, TIME_MAX_MS),
-    [END] = PLACE(KIND_TIME, end_ms, 0, TIME_MAX_MS),
-    [TRACK] = PLACE(KIND_TRACK, track, 0, TRACK_NUMBER_MAX),
-    [FADE_IN] = PLACE(KIND_TIME, fade_in_ms, 0, JOB_FADE_MAX_MS),
-    [FADE_OUT] = PLACE(KIND_TIME, fade_out_ms, 0, JOB_FADE_MAX_MS),
-};
 
 /* What a preset says about what was not given. */
 static const struct preset {
@@ -90,166 +30,186 @@ static const struct preset {
     [JOB_PRESET_BEST] = { JOB_MODE_CBR, 320, 0, 0 },
 };
 
-static bool is_given(const struct job_options *o, enum option option)
+static bool is_given(const struct job_options *o, unsigned bits)
 {
-    return (o->given & 1U << option) != 0;
+    return (o->given & bits) != 0;
 }
 
 static void apply_preset(struct job_options *o)
 {
     const struct preset *p = &presets[o->preset];
-    o->bitrate_kbps = is_given(o, BITRATE) ? o->bitrate_kbps : p->bitrate_kbps;
-    o->quality = is_given(o, QUALITY) ? o->quality : p->quality;
-    o->channels = is_given(o, CHANNELS) ? o->channels : p->channels;
-    if (is_given(o, MODE)) {
+    o->bitrate_kbps = is_given(o, BIT(BITRATE)) ? o->bitrate_kbps : p->bitrate_kbps;
+    o->quality = is_given(o, BIT(QUALITY)) ? o->quality : p->quality;
+    o->channels = is_given(o, BIT(CHANNELS)) ? o->channels : p->channels;
+    if (is_given(o, BIT(MODE))) {
         return;
     }
     o->mode = p->mode;
     /* A number that the preset's mode has no use for says which mode is meant. */
-    if (is_given(o, BITRATE) && p->mode == JOB_MODE_VBR) {
+    if (is_given(o, BIT(BITRATE)) && p->mode == JOB_MODE_VBR) {
         o->mode = JOB_MODE_CBR;
-    } else if (is_given(o, QUALITY) && !is_given(o, BITRATE)) {
+    } else if (is_given(o, BIT(QUALITY)) && !is_given(o, BIT(BITRATE))) {
         o->mode = JOB_MODE_VBR;
     }
+}
+
+/* A copy can do none of it. */
+static bool changes_sound(const struct job_options *o)
+{
+    return o->loudness == JOB_LOUDNESS_NORMALIZE || o->trim_silence != 0 || o->fade_in_ms != 0 ||
+           o->fade_out_ms != 0;
+}
+
+static void apply_copy(struct job_options *o)
+{
+    bool is_said = is_given(o, BIT(COPY));
+    bool says_how = is_given(o, BIT(PRESET) | BIT(MODE) | BIT(BITRATE) | BIT(QUALITY)) ||
+                    o->sample_rate_hz != 0 || o->channels != 0;
+    bool is_never = is_said ? !is_given(o, COPY_AUTO_SAID) : says_how;
+    o->copy = is_never || changes_sound(o) ? JOB_COPY_NEVER : JOB_COPY_AUTO;
+}
+
+static void apply_given(struct job_options *o)
+{
+    apply_preset(o);
+    apply_copy(o);
 }
 
 void job_options_default(struct job_options *o)
 {
     memset(o, 0, sizeof(*o));
     o->loudness_target_centi_lufs = JOB_LOUDNESS_DEFAULT_CENTI_LUFS;
-    apply_preset(o);
-}
-
-const struct job_option_info *job_option_table(size_t *ret_count)
-{
-    *ret_count = OPTION_COUNT;
-    return table;
-}
-
-static enum option find_option(const char *name)
-{
-    for (int i = 0; i < OPTION_COUNT; i++) {
-        if (strcmp(table[i].name, name) == 0) {
-            return (enum option)i;
-        }
-    }
-    return OPTION_COUNT;
-}
-
-static enum err unknown_option(const char *name, enum err code, struct error *e)
-{
-    char names[160] = "";
-    size_t len = 0;
-    for (size_t i = 0; i < OPTION_COUNT && len < sizeof(names); i++) {
-        len += (size_t)snprintf(names + len, sizeof(names) - len, "%s%s", i == 0 ? "" : ", ",
-                                table[i].name);
-    }
-    return err_set(e, code, "there is no option %.40s; there are %s", name, names);
-}
-
-static enum err out_of_range(enum option option, struct error *e)
-{
-    const char *what = option == BITRATE || option == QUALITY ? "a whole number within "
-                       : places[option].kind == KIND_NAME || places[option].kind == KIND_NUMBER
-                           ? "one of "
-                           : "";
-    return err_set(e, ERR_INVALID, "%s must be %s%s", table[option].name, what,
-                   table[option].values);
+    apply_given(o);
 }
 
 static void *field_of(struct job_options *o, enum option option)
 {
-    return (char *)o + places[option].offset;
-}
-
-static int64_t value_of(const struct job_options *o, enum option option)
-{
-    const char *field = (const char *)o + places[option].offset;
-    int64_t value = 0;
-    int small = 0;
-    if (places[option].kind == KIND_TIME) {
-        memcpy(&value, field, sizeof(value));
-        return value;
-    }
-    memcpy(&small, field, sizeof(small));
-    return small;
+    return (char *)o + option_places[option].offset;
 }
 
 static bool is_in_range(enum option option, int64_t value)
 {
-    return value >= places[option].min && value <= places[option].max &&
-           (option != SAMPLE_RATE || value == 0 || option_rate_family((int)value) != NULL);
+    return value >= option_places[option].min && value <= option_places[option].max &&
+           (option != OPTION_SAMPLE_RATE || value == 0 || option_rate_family((int)value) != NULL);
 }
 
-static enum err set_number(struct job_options *o, enum option option, int64_t value,
+static void note_given(struct job_options *o, enum option option)
+{
+    o->given |= 1U << option;
+    if (option == OPTION_COPY) {
+        o->given &= ~COPY_AUTO_SAID;
+        o->given |= o->copy == JOB_COPY_AUTO ? COPY_AUTO_SAID : 0;
+    }
+    apply_given(o);
+}
+
+enum err option_set_number(struct job_options *o, enum option option, int64_t value,
                            struct error *e)
 {
     if (!is_in_range(option, value)) {
-        return out_of_range(option, e);
+        return option_out_of_range(option, e);
     }
     int small = (int)value;
-    if (places[option].kind == KIND_TIME) {
+    if (option_places[option].kind == OPTION_KIND_TIME) {
         memcpy(field_of(o, option), &value, sizeof(value));
     } else {
         memcpy(field_of(o, option), &small, sizeof(small));
     }
-    o->given |= 1U << option;
-    apply_preset(o);
+    note_given(o, option);
     return OK;
 }
 
 static enum err set_track(struct job_options *o, const char *value, struct error *e)
 {
     char track[JOB_TRACK_SIZE];
-    if (!option_parse_track(value, TRACK_NUMBER_MAX, track)) {
-        return out_of_range(TRACK, e);
+    if (!option_parse_track(value, OPTION_TRACK_NUMBER_MAX, track)) {
+        return option_out_of_range(OPTION_TRACK, e);
     }
     memcpy(o->track, track, sizeof(track));
+    note_given(o, OPTION_TRACK);
     return OK;
 }
 
-static const char *const *names_of(enum option option)
+enum err option_set_cover_at(struct job_options *o, int64_t at_ms, struct error *e)
 {
-    return option == PRESET ? preset_names : mode_names;
+    if (at_ms < 0 || at_ms > OPTION_TIME_MAX_MS) {
+        return option_out_of_range(OPTION_COVER, e);
+    }
+    o->cover = JOB_COVER_FRAME;
+    o->cover_at_ms = at_ms;
+    note_given(o, OPTION_COVER);
+    return OK;
 }
 
-static enum err set_text(struct job_options *o, enum option option, const char *value,
+static enum err set_cover(struct job_options *o, const char *value, struct error *e)
+{
+    int name = option_find_name(option_names(OPTION_COVER), value);
+    if (name < 0) {
+        return option_set_cover_at(o, option_parse_time_ms(value), e);
+    }
+    o->cover_at_ms = 0;
+    return option_set_number(o, OPTION_COVER, name, e);
+}
+
+enum err option_set_text(struct job_options *o, enum option option, const char *value,
                          struct error *e)
 {
+    static const char *const switch_names[] = { "off", "on", "false", "true", NULL };
     int64_t number = -1;
-    switch (places[option].kind) {
-    case KIND_TRACK:
+    bool is_read = false;
+    switch (option_places[option].kind) {
+    case OPTION_KIND_TRACK:
         return set_track(o, value, e);
-    case KIND_NAME:
-        number = option_find_name(names_of(option), value);
+    case OPTION_KIND_COVER:
+        return set_cover(o, value, e);
+    case OPTION_KIND_NAME:
+        number = option_find_name(option_names(option), value);
         break;
-    case KIND_TIME:
-        number = option == END && value[0] == '\0' ? 0 : option_parse_time_ms(value);
+    case OPTION_KIND_SWITCH:
+        number = option_find_name(switch_names, value);
+        number = number > 1 ? number - 2 : number;
         break;
-    case KIND_NUMBER:
-        number = option_parse_number(value, option == BITRATE ? 'k' : '\0');
+    case OPTION_KIND_TIME:
+        number = option == OPTION_END && value[0] == '\0' ? 0 : option_parse_time_ms(value);
+        break;
+    case OPTION_KIND_NUMBER:
+        number = option_parse_number(value, option == OPTION_BITRATE ? 'k' : '\0');
+        break;
+    case OPTION_KIND_LUFS:
+        is_read = option_parse_hundredths(value, &number);
         break;
     }
-    return number < 0 ? out_of_range(option, e) : set_number(o, option, number, e);
+    return number < 0 && !is_read ? option_out_of_range(option, e)
+                                  : option_set_number(o, option, number, e);
 }
 
 enum err job_options_set(struct job_options *o, const char *name, const char *value,
                          struct error *e)
 {
-    enum option option = find_option(name);
-    return option == OPTION_COUNT ? unknown_option(name, ERR_NOT_FOUND, e)
-                                  : set_text(o, option, value, e);
+    enum option option = option_find(name);
+    return option == OPTION_COUNT ? option_unknown(name, ERR_NOT_FOUND, e)
+                                  : option_set_text(o, option, value, e);
+}
+
+static bool fits(const struct job_options *o, enum option option)
+{
+    char track[JOB_TRACK_SIZE];
+    switch (option_places[option].kind) {
+    case OPTION_KIND_TRACK:
+        return option_parse_track(o->track, OPTION_TRACK_NUMBER_MAX, track);
+    case OPTION_KIND_COVER:
+        return is_in_range(option, o->cover) && o->cover_at_ms >= 0 &&
+               o->cover_at_ms <= (o->cover == JOB_COVER_FRAME ? OPTION_TIME_MAX_MS : 0);
+    default:
+        return is_in_range(option, option_value(o, option));
+    }
 }
 
 enum err job_options_check(const struct job_options *o, struct error *e)
 {
     for (int i = 0; i < OPTION_COUNT; i++) {
-        char track[JOB_TRACK_SIZE];
-        bool fits = places[i].kind == KIND_TRACK
-                        ? option_parse_track(o->track, TRACK_NUMBER_MAX, track)
-                        : is_in_range((enum option)i, value_of(o, (enum option)i));
-        if (!fits) {
-            return out_of_range((enum option)i, e);
+        if (!fits(o, (enum option)i)) {
+            return option_out_of_range((enum option)i, e);
         }
     }
     if (o->end_ms != 0 && o->end_ms <= o->start_ms) {
@@ -268,75 +228,55 @@ bool job_options_equal(const struct job_options *a, const struct job_options *b)
     return memcmp(&x, &y, sizeof(x)) == 0;
 }
 
-static json_t *pack_value(const struct job_options *o, enum option option)
+void option_settle_json(struct job_options *o)
 {
-    int64_t value = places[option].kind == KIND_TRACK ? 0 : value_of(o, option);
-    switch (places[option].kind) {
-    case KIND_NAME:
-        return json_string(names_of(option)[value]);
-    case KIND_TIME:
-        return option == END && value == 0 ? json_null() : json_real((double)value / 1e3);
-    case KIND_TRACK:
-        return o->track[0] == '\0' ? json_null() : json_string(o->track);
-    case KIND_NUMBER:
-        break;
+    if (!is_given(o, BIT(COPY))) {
+        /* A record names all that it knows of, so what is named says nothing; values that are not
+         * the usual ones were asked for. */
+        struct job_options usual;
+        job_options_default(&usual);
+        bool is_usual = o->preset == usual.preset && o->mode == usual.mode &&
+                        o->bitrate_kbps == usual.bitrate_kbps && o->quality == usual.quality &&
+                        o->sample_rate_hz == usual.sample_rate_hz && o->channels == usual.channels;
+        o->copy = is_usual && !changes_sound(o) ? JOB_COPY_AUTO : JOB_COPY_NEVER;
     }
-    return json_integer(value);
+    o->given = 0;
 }
 
-json_t *job_options_to_json(const struct job_options *o)
+/* What of the base an output's own options leave no place for: a preset begins anew, and a number
+ * means the mode that it is for. */
+static unsigned outranked(const struct job_options *own, const struct job_options *base)
 {
-    json_t *json = json_object();
+    if (is_given(own, BIT(PRESET))) {
+        return BIT(MODE) | BIT(BITRATE) | BIT(QUALITY);
+    }
+    if (is_given(own, BIT(MODE))) {
+        return 0;
+    }
+    if (is_given(own, BIT(BITRATE))) {
+        return base->mode == JOB_MODE_VBR ? BIT(MODE) : 0;
+    }
+    return is_given(own, BIT(QUALITY)) && base->mode != JOB_MODE_VBR ? BIT(MODE) | BIT(BITRATE) : 0;
+}
+
+void option_inherit(struct job_options *own, const struct job_options *base)
+{
+    struct job_options whole = *base;
+    whole.given &= ~outranked(own, base);
     for (int i = 0; i < OPTION_COUNT; i++) {
-        (void)json_object_set_new(json, table[i].name, pack_value(o, (enum option)i));
-    }
-    return json;
-}
-
-static enum err set_json(struct job_options *o, enum option option, const json_t *value,
-                         struct error *e)
-{
-    enum kind kind = places[option].kind;
-    double seconds = json_number_value(value);
-    if (json_is_null(value) && (option == END || option == TRACK)) {
-        return set_text(o, option, "", e);
-    }
-    if (json_is_string(value) && kind != KIND_NUMBER) {
-        return set_text(o, option, json_string_value(value), e);
-    }
-    if (json_is_number(value) && kind == KIND_TIME && seconds >= 0 && seconds < 1e9) {
-        return set_number(o, option, llround(seconds * 1e3), e);
-    }
-    if (json_is_integer(value) && kind == KIND_NUMBER) {
-        return set_number(o, option, json_integer_value(value), e);
-    }
-    if (json_is_integer(value) && kind == KIND_TRACK) {
-        char number[24];
-        (void)snprintf(number, sizeof(number), "%" JSON_INTEGER_FORMAT, json_integer_value(value));
-        return set_track(o, number, e);
-    }
-    return out_of_range(option, e);
-}
-
-enum err job_options_from_json(struct job_options *o, const json_t *json, struct error *e)
-{
-    if (!json_is_object(json)) {
-        return err_set(e, ERR_INVALID, "options must be an object");
-    }
-    struct job_options parsed = *o;
-    /* json_object_foreach takes a mutable object although it changes nothing. */
-    for (void *iter = json_object_iter((json_t *)(uintptr_t)json); iter != NULL;
-         iter = json_object_iter_next((json_t *)(uintptr_t)json, iter)) {
-        const char *name = json_object_iter_key(iter);
-        enum option option = find_option(name);
-        enum err err = option == OPTION_COUNT
-                           ? unknown_option(name, ERR_INVALID, e)
-                           : set_json(&parsed, option, json_object_iter_value(iter), e);
-        if (err != OK) {
-            return err;
+        if (is_given(own, 1U << i)) {
+            memcpy(field_of(&whole, (enum option)i), (const char *)own + option_places[i].offset,
+                   option_places[i].size);
+            whole.given |= 1U << i;
         }
     }
-    parsed.given = 0;
-    *o = parsed;
-    return OK;
+    if (is_given(own, BIT(COVER))) {
+        whole.cover_at_ms = own->cover_at_ms;
+    }
+    if (is_given(own, BIT(COPY))) {
+        whole.given = (whole.given & ~COPY_AUTO_SAID) | (own->given & COPY_AUTO_SAID);
+    }
+    apply_given(&whole);
+    whole.given = ALL_GIVEN | (whole.copy == JOB_COPY_AUTO ? COPY_AUTO_SAID : 0);
+    *own = whole;
 }

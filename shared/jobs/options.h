@@ -51,7 +51,15 @@ enum job_copy {
     JOB_COPY_NEVER, /* encoded in any case */
 };
 
-/* The values are the effective ones, whatever they come from. */
+/* The values are the effective ones, whatever they come from.
+ *
+ * What `copy` is: a copy can neither fade, normalize nor trim, so each of these means NEVER. Who
+ * gives a preset, mode, bitrate, quality, or a sample rate or channels other than 0, wants it so,
+ * which means NEVER too, unless `copy` is given as auto: then this is how what is no MP3 is
+ * encoded. `start` and `end` alone change nothing: frames can be left out of a copy. An object of
+ * JSON without `copy` is one from before there was any; it names all other options, so it counts as
+ * NEVER only where a value differs from the default: a job that waits in a queue over an upgrade
+ * becomes what the same request would become now. */
 struct job_options {
     enum job_preset preset; /* what was not given by name comes from it */
     enum job_mode mode;     /* mode; a bitrate alone means cbr, a quality alone vbr */
@@ -65,7 +73,7 @@ struct job_options {
     enum job_chapters chapters;
     enum job_cover cover;
     enum job_id3 id3;
-    enum job_copy copy; /* NEVER as soon as something was given that changes the sound */
+    enum job_copy copy; /* see above */
     unsigned given;     /* bits of what job_options_set was called for */
     int64_t start_ms;   /* start, end: of the source's sound; end 0: to its end */
     int64_t end_ms;
@@ -94,8 +102,9 @@ enum err job_options_set(struct job_options *o, const char *name, const char *va
 enum err job_options_check(const struct job_options *o, struct error *e) MUST_CHECK;
 /* Whether both have the same effect, however that was said. */
 bool job_options_equal(const struct job_options *a, const struct job_options *b);
-/* An object of name: value, and back (unknown members are ERR_INVALID; absent ones keep their
- * value). Times are seconds. */
+/* An object of name: value, and back (unknown members are ERR_INVALID; absent ones but `copy` keep
+ * their value). Times are seconds, LUFS a number, trim_silence a boolean, id3 a text; cover is a
+ * text, or a number of seconds. */
 json_t *job_options_to_json(const struct job_options *o) MUST_CHECK;
 enum err job_options_from_json(struct job_options *o, const json_t *json,
                                struct error *e) MUST_CHECK;

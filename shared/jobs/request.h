@@ -43,17 +43,21 @@ struct job_request {
 };
 
 void job_request_default(struct job_request *r);
-/* Sets one member from text, in any order: an option by its name, "tags.title", or "outputs" (a
- * JSON array of objects of options). As job_options_set. */
+/* Sets one member from text, in any order: an option by its name, "tags.title" ("": the tag is left
+ * out), or "outputs" (a JSON array of 1 to JOB_REQUEST_OUTPUTS_MAX objects of options). As
+ * job_options_set; the error names a member as "outputs[1].bitrate". */
 enum err job_request_set(struct job_request *r, const char *name, const char *value,
                          struct error *e) MUST_CHECK;
 /* After the last set: gives each output what it does not say itself, and checks that everything
  * fits together. ERR_INVALID names the field and what would be allowed. */
 enum err job_request_settle(struct job_request *r, struct error *e) MUST_CHECK;
+/* What is to be made, after job_request_settle: `outputs`, or the one by `options`. */
+const struct job_options *job_request_outputs(const struct job_request *r, int *ret_count);
 /* Whether both have the same effect. */
 bool job_request_equal(const struct job_request *a, const struct job_request *b);
-/* The options' object with the members "tags" and "outputs" besides; and back, as
- * job_options_from_json. */
+/* The options' object with the members "tags" (those given) and "outputs" ([]: the one by the
+ * options) besides, each output whole; and back, as job_options_from_json: an output that is not
+ * whole begins with the options. */
 json_t *job_request_to_json(const struct job_request *r) MUST_CHECK;
 enum err job_request_from_json(struct job_request *r, const json_t *json,
                                struct error *e) MUST_CHECK;

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "jobs/options.h"
+#include "jobs/request.h"
 
 #define TEXT_MAX 4096
 
@@ -17,29 +17,31 @@ static void require(int condition)
 }
 
 /* What passed the check can be written and read again. */
-static void check(const struct job_options *o)
+static void check(struct job_request *r)
 {
-    if (job_options_check(o, NULL) != OK) {
+    if (job_request_settle(r, NULL) != OK) {
         return;
     }
-    struct job_options effective = *o;
-    struct job_options again;
-    effective.given = 0;
-    job_options_default(&again);
-    json_t *json = job_options_to_json(o);
-    require(job_options_from_json(&again, json, NULL) == OK);
-    require(memcmp(&again, &effective, sizeof(again)) == 0);
+    static struct job_request again;
+    job_request_default(&again);
+    json_t *json = job_request_to_json(r);
+    require(job_request_from_json(&again, json, NULL) == OK);
+    r->options.given = 0;
+    require(memcmp(&again, r, sizeof(again)) == 0);
+    require(job_request_settle(&again, NULL) == OK);
+    require(memcmp(&again, r, sizeof(again)) == 0);
+    require(job_request_equal(&again, r));
     json_decref(json);
 }
 
-static void read_lines(char *text, struct job_options *o)
+static void read_lines(char *text, struct job_request *r)
 {
     struct error e;
     char *rest = text;
     for (char *line = strsep(&rest, "\n"); line != NULL; line = strsep(&rest, "\n")) {
         char *value = line;
         const char *name = strsep(&value, "=");
-        enum err err = job_options_set(o, name, value != NULL ? value : "", &e);
+        enum err err = job_request_set(r, name, value != NULL ? value : "", &e);
         require(err == OK || err == ERR_INVALID || err == ERR_NOT_FOUND);
         require(err == OK || strlen(e.text) > 0);
     }
@@ -48,19 +50,19 @@ static void read_lines(char *text, struct job_options *o)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static char text[TEXT_MAX + 1];
-    struct job_options o;
+    static struct job_request r;
     size_t len = size < TEXT_MAX ? size : TEXT_MAX;
-    job_options_default(&o);
+    job_request_default(&r);
     json_t *json = json_loadb((const char *)data, size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY,
                               NULL);
-    if (json != NULL && job_options_from_json(&o, json, NULL) == OK) {
-        check(&o);
+    if (json != NULL && job_request_from_json(&r, json, NULL) == OK) {
+        check(&r);
     }
     json_decref(json);
-    job_options_default(&o);
+    job_request_default(&r);
     memcpy(text, data, len);
     text[len] = '\0';
-    read_lines(text, &o);
-    check(&o);
+    read_lines(text, &r);
+    check(&r);
     return 0;
 }

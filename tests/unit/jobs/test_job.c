@@ -191,7 +191,7 @@ static void test_record_changed(void **state)
         { "{}", OK },
         { "{\"future\":{\"a\":[1]}}", OK },
         { "{\"tag\":null,\"expires_at\":null,\"input\":null,\"error\":null,\"email\":null}", OK },
-        { "{\"options\":{\"mode\":\"vbr\",\"loudness\":-16}}", OK },
+        { "{\"options\":{\"mode\":\"vbr\",\"tempo\":-16}}", OK },
         { "{\"attempt\":3.0,\"size_bytes\":12.0}", OK },
         { "{\"error\":{\"type\":\"urn:unreel:problem:from-the-future\"}}", OK },
         { "{\"id\":null}", ERR_CORRUPT },

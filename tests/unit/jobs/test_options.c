@@ -11,9 +11,26 @@
 /* Of the standard preset: mode, bitrate, quality, sample rate, channels. */
 #define O(m, b, q, r, c)                                                                           \
     {                                                                                              \
-        .mode = (m), .bitrate_kbps = (b), .quality = (q), .sample_rate_hz = (r), .channels = (c)   \
+        .mode = (m), .bitrate_kbps = (b), .quality = (q), .sample_rate_hz = (r), .channels = (c),  \
+        .loudness_target_centi_lufs = -1600                                                        \
     }
-#define STANDARD .bitrate_kbps = 192, .quality = 2
+/* And never copied. */
+#define N(m, b, q, r, c)                                                                           \
+    {                                                                                              \
+        .mode = (m), .bitrate_kbps = (b), .quality = (q), .sample_rate_hz = (r), .channels = (c),  \
+        .loudness_target_centi_lufs = -1600, .copy = JOB_COPY_NEVER                                \
+    }
+#define STANDARD .bitrate_kbps = 192, .quality = 2, .loudness_target_centi_lufs = -1600
+/* The default but for one value. */
+#define V(...)                                                                                     \
+    {                                                                                              \
+        .mode = JOB_MODE_VBR, STANDARD, __VA_ARGS__                                                \
+    }
+#define TARGET(centi_lufs)                                                                         \
+    {                                                                                              \
+        .mode = JOB_MODE_VBR, .bitrate_kbps = 192, .quality = 2,                                   \
+        .loudness_target_centi_lufs = (centi_lufs)                                                 \
+    }
 #define assert_err(expected, call) assert_string_equal(err_name(expected), err_name(call))
 
 static const struct {
@@ -69,7 +86,41 @@ static const struct {
     { "track", "pt-BR", OK, { .mode = JOB_MODE_VBR, STANDARD, .track = "pt-br" } },
     { "track", "d", ERR_INVALID, { 0 } },
     { "track", "de u", ERR_INVALID, { 0 } },
-    { "track", "abcdefghijkl", ERR_INVALID, { 0 } },
+    { "track", "abcdefghijklmnop", ERR_INVALID, { 0 } },
+    { "loudness", "tag", OK, V(.loudness = JOB_LOUDNESS_TAG) },
+    { "loudness", "normalize", OK, V(.loudness = JOB_LOUDNESS_NORMALIZE) },
+    { "loudness", "off", OK, V(.start_ms = 0) },
+    { "loudness", "loud", ERR_INVALID, { 0 } },
+    { "loudness_target", "-70", OK, TARGET(-7000) },
+    { "loudness_target", "-5", OK, TARGET(-500) },
+    { "loudness_target", "-23.5", OK, TARGET(-2350) },
+    { "loudness_target", "-23.05", OK, TARGET(-2305) },
+    { "loudness_target", "-70.01", ERR_INVALID, { 0 } },
+    { "loudness_target", "-4.99", ERR_INVALID, { 0 } },
+    { "loudness_target", "16", ERR_INVALID, { 0 } },
+    { "loudness_target", "-16.123", ERR_INVALID, { 0 } },
+    { "loudness_target", "-16.", ERR_INVALID, { 0 } },
+    { "loudness_target", "--16", ERR_INVALID, { 0 } },
+    { "loudness_target", "-16 LUFS", ERR_INVALID, { 0 } },
+    { "loudness_target", "", ERR_INVALID, { 0 } },
+    { "trim_silence", "on", OK, V(.trim_silence = 1) },
+    { "trim_silence", "true", OK, V(.trim_silence = 1) },
+    { "trim_silence", "off", OK, V(.start_ms = 0) },
+    { "trim_silence", "false", OK, V(.start_ms = 0) },
+    { "trim_silence", "1", ERR_INVALID, { 0 } },
+    { "chapters", "split", OK, V(.chapters = JOB_CHAPTERS_SPLIT) },
+    { "chapters", "none", OK, V(.chapters = JOB_CHAPTERS_NONE) },
+    { "chapters", "all", ERR_INVALID, { 0 } },
+    { "cover", "none", OK, V(.cover = JOB_COVER_NONE) },
+    { "cover", "upload", OK, V(.cover = JOB_COVER_UPLOAD) },
+    { "cover", "0", OK, V(.cover = JOB_COVER_FRAME) },
+    { "cover", "1:02.5", OK, V(.cover = JOB_COVER_FRAME, .cover_at_ms = 62500) },
+    { "cover", "-1", ERR_INVALID, { 0 } },
+    { "cover", "frame", ERR_INVALID, { 0 } },
+    { "cover", "", ERR_INVALID, { 0 } },
+    { "id3", "2.3", OK, V(.id3 = JOB_ID3_V23) },
+    { "id3", "2", ERR_INVALID, { 0 } },
+    { "copy", "always", ERR_INVALID, { 0 } },
 };
 
 static void test_set(void **state)
@@ -81,13 +132,14 @@ static void test_set(void **state)
         job_options_default(&before);
         struct job_options o = before;
         struct error e = { .code = OK };
-        assert_err(set_rows[i].expected,
-                   job_options_set(&o, set_rows[i].name, set_rows[i].value, &e));
+        if (job_options_set(&o, set_rows[i].name, set_rows[i].value, &e) != set_rows[i].expected) {
+            fail_msg("%s=%s: %s", set_rows[i].name, set_rows[i].value, e.text);
+        }
         const struct job_options *wanted = set_rows[i].expected == OK ? &set_rows[i].result
                                                                       : &before;
-        assert_int_equal(o.given != 0,
-                         set_rows[i].expected == OK && strcmp(set_rows[i].name, "track") != 0);
+        assert_int_equal(o.given != 0, set_rows[i].expected == OK);
         o.given = 0;
+        o.copy = JOB_COPY_AUTO; /* test_copy */
         assert_memory_equal(&o, wanted, sizeof(o));
         if (set_rows[i].expected == ERR_INVALID) {
             assert_non_null(strstr(e.text, set_rows[i].name));
@@ -186,9 +238,87 @@ static void test_presets(void **state)
         }
         struct job_options wanted = rows[i].o;
         wanted.preset = rows[i].preset;
+        wanted.copy = JOB_COPY_NEVER;
         o.given = 0;
         assert_memory_equal(&o, &wanted, sizeof(o));
         assert_err(OK, job_options_check(&o, NULL));
+    }
+}
+
+/* The rule of options.h. */
+static void test_copy(void **state)
+{
+    (void)state;
+
+    static const struct {
+        const char *sets[3][2];
+        enum job_copy copy;
+    } rows[] = {
+        { { { NULL, NULL } }, JOB_COPY_AUTO },
+        { { { "copy", "never" } }, JOB_COPY_NEVER },
+        { { { "copy", "never" }, { "copy", "auto" } }, JOB_COPY_AUTO },
+        { { { "preset", "standard" } }, JOB_COPY_NEVER },
+        { { { "mode", "vbr" } }, JOB_COPY_NEVER },
+        { { { "bitrate", "128" } }, JOB_COPY_NEVER },
+        { { { "quality", "2" } }, JOB_COPY_NEVER },
+        { { { "sample_rate", "44100" } }, JOB_COPY_NEVER },
+        { { { "sample_rate", "0" } }, JOB_COPY_AUTO },
+        { { { "channels", "1" } }, JOB_COPY_NEVER },
+        { { { "channels", "0" } }, JOB_COPY_AUTO },
+        { { { "bitrate", "128" }, { "copy", "auto" } }, JOB_COPY_AUTO },
+        { { { "copy", "auto" }, { "bitrate", "128" } }, JOB_COPY_AUTO },
+        { { { "start", "1" }, { "end", "2" } }, JOB_COPY_AUTO },
+        { { { "track", "1" }, { "chapters", "split" }, { "cover", "none" } }, JOB_COPY_AUTO },
+        { { { "loudness", "tag" }, { "id3", "2.3" } }, JOB_COPY_AUTO },
+        { { { "loudness", "normalize" } }, JOB_COPY_NEVER },
+        { { { "loudness", "normalize" }, { "loudness", "off" } }, JOB_COPY_AUTO },
+        { { { "trim_silence", "on" } }, JOB_COPY_NEVER },
+        { { { "fade_in", "1" } }, JOB_COPY_NEVER },
+        { { { "fade_out", "0.001" } }, JOB_COPY_NEVER },
+        { { { "fade_out", "0" } }, JOB_COPY_AUTO },
+        { { { "copy", "auto" }, { "fade_in", "1" } }, JOB_COPY_NEVER },
+        { { { "copy", "auto" }, { "fade_in", "1" }, { "fade_in", "0" } }, JOB_COPY_AUTO },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct job_options o;
+        job_options_default(&o);
+        for (size_t k = 0; k < 3 && rows[i].sets[k][0] != NULL; k++) {
+            assert_err(OK, job_options_set(&o, rows[i].sets[k][0], rows[i].sets[k][1], NULL));
+        }
+        if (o.copy != rows[i].copy) {
+            fail_msg("row %zu: copy is %d", i, (int)o.copy);
+        }
+    }
+}
+
+/* An object from before there was a `copy`: by its values. */
+static void test_copy_of_old_objects(void **state)
+{
+    (void)state;
+
+    static const struct {
+        const char *text;
+        enum job_copy copy;
+    } rows[] = {
+        { "{\"preset\":\"standard\",\"mode\":\"vbr\",\"bitrate\":192,\"quality\":2,\"sample_rate\":"
+          "0,"
+          "\"channels\":0,\"start\":5,\"end\":null,\"track\":null,\"fade_in\":0,\"fade_out\":0}",
+          JOB_COPY_AUTO },
+        { "{\"preset\":\"standard\",\"mode\":\"cbr\",\"bitrate\":192,\"quality\":2}",
+          JOB_COPY_NEVER },
+        { "{\"preset\":\"standard\",\"mode\":\"vbr\",\"bitrate\":192,\"quality\":2,\"fade_in\":1}",
+          JOB_COPY_NEVER },
+        { "{\"channels\":1}", JOB_COPY_NEVER },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct job_options o;
+        job_options_default(&o);
+        json_t *json = json_loads(rows[i].text, 0, NULL);
+        assert_err(OK, job_options_from_json(&o, json, NULL));
+        assert_int_equal(o.copy, rows[i].copy);
+        json_decref(json);
     }
 }
 
@@ -229,6 +359,18 @@ static void test_check(void **state)
         { { .mode = JOB_MODE_VBR, STANDARD, .fade_out_ms = 30001 }, ERR_INVALID },
         { { .mode = JOB_MODE_VBR, STANDARD, .track = "x y" }, ERR_INVALID },
         { { .mode = JOB_MODE_VBR, STANDARD, .preset = (enum job_preset)4 }, ERR_INVALID },
+        { V(.loudness = (enum job_loudness)3), ERR_INVALID },
+        { TARGET(-7001), ERR_INVALID },
+        { TARGET(-499), ERR_INVALID },
+        { V(.trim_silence = 2), ERR_INVALID },
+        { V(.chapters = (enum job_chapters)3), ERR_INVALID },
+        { V(.cover = (enum job_cover)4), ERR_INVALID },
+        { V(.cover = JOB_COVER_FRAME, .cover_at_ms = -1), ERR_INVALID },
+        { V(.cover = JOB_COVER_FRAME, .cover_at_ms = 3600000000), OK },
+        { V(.cover = JOB_COVER_FRAME, .cover_at_ms = 3600000001), ERR_INVALID },
+        { V(.cover_at_ms = 1), ERR_INVALID },
+        { V(.id3 = (enum job_id3)2), ERR_INVALID },
+        { V(.copy = (enum job_copy)2), ERR_INVALID },
     };
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -249,10 +391,35 @@ static void test_json(void **state)
         struct job_options result;
     } rows[] = {
         { "{}", OK, O(JOB_MODE_VBR, 192, 2, 0, 0) },
-        { "{\"bitrate\":128}", OK, O(JOB_MODE_CBR, 128, 2, 0, 0) },
-        { "{\"mode\":\"cbr\",\"bitrate\":128,\"preset\":\"high\"}",
+        { "{\"bitrate\":128,\"copy\":\"auto\"}", OK, O(JOB_MODE_CBR, 128, 2, 0, 0) },
+        { "{\"mode\":\"cbr\",\"bitrate\":128,\"preset\":\"high\",\"copy\":\"auto\"}",
           OK,
-          { .preset = JOB_PRESET_HIGH, .bitrate_kbps = 128 } },
+          { .preset = JOB_PRESET_HIGH, .bitrate_kbps = 128, .loudness_target_centi_lufs = -1600 } },
+        { "{\"loudness\":\"tag\",\"loudness_target\":-23}",
+          OK,
+          { .mode = JOB_MODE_VBR,
+            .bitrate_kbps = 192,
+            .quality = 2,
+            .loudness = JOB_LOUDNESS_TAG,
+            .loudness_target_centi_lufs = -2300 } },
+        { "{\"loudness_target\":-14.25}", OK, TARGET(-1425) },
+        { "{\"loudness_target\":\"-16\"}", ERR_INVALID, { 0 } },
+        { "{\"loudness_target\":-1e10}", ERR_INVALID, { 0 } },
+        { "{\"trim_silence\":true}", OK, V(.trim_silence = 1, .copy = JOB_COPY_NEVER) },
+        { "{\"trim_silence\":\"on\"}", OK, V(.trim_silence = 1, .copy = JOB_COPY_NEVER) },
+        { "{\"trim_silence\":false}", OK, V(.start_ms = 0) },
+        { "{\"trim_silence\":1}", ERR_INVALID, { 0 } },
+        { "{\"chapters\":\"split\"}", OK, V(.chapters = JOB_CHAPTERS_SPLIT) },
+        { "{\"cover\":\"none\"}", OK, V(.cover = JOB_COVER_NONE) },
+        { "{\"cover\":12.5}", OK, V(.cover = JOB_COVER_FRAME, .cover_at_ms = 12500) },
+        { "{\"cover\":\"0:12.5\"}", OK, V(.cover = JOB_COVER_FRAME, .cover_at_ms = 12500) },
+        { "{\"cover\":-1}", ERR_INVALID, { 0 } },
+        { "{\"cover\":null}", ERR_INVALID, { 0 } },
+        { "{\"id3\":\"2.3\"}", OK, V(.id3 = JOB_ID3_V23) },
+        { "{\"id3\":2.3}", OK, V(.id3 = JOB_ID3_V23) },
+        { "{\"id3\":2.31}", ERR_INVALID, { 0 } },
+        { "{\"copy\":\"never\"}", OK, V(.copy = JOB_COPY_NEVER) },
+        { "{\"copy\":false}", ERR_INVALID, { 0 } },
         { "{\"start\":1.5,\"end\":\"1:00\",\"track\":1,\"fade_in\":2}",
           OK,
           { .mode = JOB_MODE_VBR,
@@ -260,6 +427,7 @@ static void test_json(void **state)
             .start_ms = 1500,
             .end_ms = 60000,
             .fade_in_ms = 2000,
+            .copy = JOB_COPY_NEVER,
             .track = "1" } },
         { "{\"end\":null,\"track\":null}", OK, O(JOB_MODE_VBR, 192, 2, 0, 0) },
         { "{\"track\":32}", ERR_INVALID, { 0 } },
@@ -269,7 +437,7 @@ static void test_json(void **state)
         { "{\"fade_out\":31}", ERR_INVALID, { 0 } },
         { "{\"preset\":\"loud\"}", ERR_INVALID, { 0 } },
         { "{\"mode\":\"abr\",\"bitrate\":99,\"quality\":1,\"sample_rate\":48000,\"channels\":1}",
-          OK, O(JOB_MODE_ABR, 99, 1, 48000, 1) },
+          OK, N(JOB_MODE_ABR, 99, 1, 48000, 1) },
         { "{\"bitrate\":\"192\"}", ERR_INVALID, { 0 } },
         { "{\"bitrate\":192.5}", ERR_INVALID, { 0 } },
         { "{\"bitrate\":null}", ERR_INVALID, { 0 } },
@@ -326,6 +494,14 @@ static void test_json_round_trip(void **state)
           .end_ms = 3599999999,
           .fade_in_ms = 30000,
           .fade_out_ms = 1,
+          .loudness = JOB_LOUDNESS_NORMALIZE,
+          .loudness_target_centi_lufs = -1999,
+          .trim_silence = 1,
+          .chapters = JOB_CHAPTERS_SPLIT,
+          .cover = JOB_COVER_FRAME,
+          .cover_at_ms = 3599999999,
+          .id3 = JOB_ID3_V23,
+          .copy = JOB_COPY_NEVER,
           .track = "pt-br" },
         O(JOB_MODE_VBR, 8, 9, 8000, 1),
         O(JOB_MODE_ABR, 320, 0, 48000, 2),
@@ -351,7 +527,7 @@ static void test_table(void **state)
     struct job_options o = {
         .mode = JOB_MODE_CBR, .bitrate_kbps = 8, .start_ms = 5, .track = "deu"
     };
-    assert_int_equal(count, 11);
+    assert_int_equal(count, 18);
     for (size_t i = 0; i < count; i++) {
         assert_err(OK, job_options_set(&o, table[i].name, table[i].default_value, NULL));
         assert_true(strlen(table[i].help) > 0);
@@ -371,6 +547,8 @@ int main(void)
         cmocka_unit_test(test_json_round_trip),
         cmocka_unit_test(test_track_over_track),
         cmocka_unit_test(test_table),
+        cmocka_unit_test(test_copy),
+        cmocka_unit_test(test_copy_of_old_objects),
         cmocka_unit_test(test_times),
         cmocka_unit_test(test_presets),
     };
