@@ -36,7 +36,7 @@ static enum err adopt(struct converter *c, const struct job_message *message, st
     (void)text_copy(job.traceparent, sizeof(job.traceparent), message->traceparent);
     (void)text_copy(job.sha256, sizeof(job.sha256), stat.sha256);
     text_clean_filename(job.filename, sizeof(job.filename), stat.filename);
-    job.request.options = message->options;
+    job.request = message->request;
     job.size_bytes = stat.size_bytes;
     job.published = true;
     job.published_at_ms = clock_wall_ms();

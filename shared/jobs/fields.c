@@ -60,6 +60,9 @@ static json_t *pack_field(const char *at, enum field_type type, enum field_times
     case FIELD_TIME:
         memcpy(&whole, at, sizeof(whole));
         return pack_time(whole, times);
+    case FIELD_SECONDS:
+        memcpy(&whole, at, sizeof(whole));
+        return json_real((double)whole / 1e3);
     case FIELD_DOUBLE:
         /* JSON has no NaN and no infinity. */
         memcpy(&real, at, sizeof(real));
@@ -87,6 +90,12 @@ static bool unpack_number(char *at, enum field_type type, const json_t *value)
     if (type == FIELD_DOUBLE) {
         double real = json_number_value(value);
         memcpy(at, &real, sizeof(real));
+        return json_is_number(value);
+    }
+    if (type == FIELD_SECONDS) {
+        double seconds = json_number_value(value);
+        int64_t ms = fabs(seconds) < 9e12 ? llround(seconds * 1e3) : 0;
+        memcpy(at, &ms, sizeof(ms));
         return json_is_number(value);
     }
     /* A shell that edits a document turns whole numbers into doubles. */

@@ -26,7 +26,7 @@ void job_init(struct job *j, const char *owner)
     memset(j, 0, sizeof(*j));
     id_new(j->id);
     (void)text_copy(j->owner, sizeof(j->owner), owner);
-    job_options_default(&j->request.options);
+    job_request_default(&j->request);
     j->created_at_ms = clock_wall_ms();
     j->queued_at_ms = j->created_at_ms;
 }
@@ -78,26 +78,45 @@ static json_t *view_input(const struct job_input *input)
     if (input->container[0] == '\0' && input->track_count == 0) {
         return json_null();
     }
-    json_t *tracks = json_array();
-    for (int i = 0; i < input->track_count && i < JOB_TRACKS_MAX; i++) {
-        (void)json_array_append_new(tracks, fields_pack(&input->tracks[i], field_table_track,
-                                                        field_count_track, FIELD_TIMES_TEXT));
-    }
     json_t *json = json_object();
     (void)json_object_set_new(json, "container", field_text(input->container));
     (void)json_object_set_new(json, "duration_s",
                               real_or_null(input->duration_s, input->duration_s > 0));
     (void)json_object_set_new(json, "bytes_read", json_integer(input->bytes_read));
-    (void)json_object_set_new(json, "tracks", tracks);
+    (void)json_object_set_new(json, "tracks", fields_pack_tracks(input));
+    (void)json_object_set_new(json, "chapters", fields_pack_chapters(input));
     return json;
 }
 
-static json_t *view_output(const struct job *j)
+static json_t *link_if(bool is_offered, const char *before, const char *id, const char *after)
 {
-    if (j->state != JOB_SUCCEEDED || j->outputs[0].size_bytes == 0) {
-        return json_null();
+    return is_offered ? json_sprintf("%s%s%s", before, id, after) : json_null();
+}
+
+static json_t *view_output(const struct job *j, int index)
+{
+    const struct job_output *output = &j->outputs[index];
+    char name[JOB_OUTPUT_NAME_SIZE];
+    json_t *json = fields_pack_output(output);
+    (void)json_object_set_new(json, "chapter",
+                              output->chapter > 0 ? json_integer(output->chapter) : json_null());
+    job_output_name(j, index, name);
+    (void)json_object_set_new(json, "filename", field_text(name));
+    (void)json_object_set_new(json, "url",
+                              link_if(output->fid[0] != '\0', "/download?fid=", output->fid, ""));
+    return json;
+}
+
+/* "outputs", and "output": the first. */
+static void view_outputs(json_t *json, const struct job *j)
+{
+    json_t *outputs = json_array();
+    int count = j->state == JOB_SUCCEEDED ? j->output_count : 0;
+    for (int i = 0; i < count && i < JOB_OUTPUTS_MAX; i++) {
+        (void)json_array_append_new(outputs, view_output(j, i));
     }
-    return fields_pack(&j->outputs[0], field_table_output, field_count_output, FIELD_TIMES_TEXT);
+    (void)json_object_set_new(json, "output", count > 0 ? view_output(j, 0) : json_null());
+    (void)json_object_set_new(json, "outputs", outputs);
 }
 
 static json_t *view_error(const struct job *j)
@@ -112,11 +131,6 @@ static json_t *view_error(const struct job *j)
     (void)json_object_set_new(json, "detail", field_text(j->error.detail));
     (void)json_object_set_new(json, "retryable", json_boolean(j->error.retryable));
     return json;
-}
-
-static json_t *link_if(bool is_offered, const char *before, const char *id, const char *after)
-{
-    return is_offered ? json_sprintf("%s%s%s", before, id, after) : json_null();
 }
 
 static json_t *view_links(const struct job *j)
@@ -169,8 +183,8 @@ json_t *job_to_json(const struct job *j)
     (void)json_object_set_new(json, "phase", field_text(job_phase_name(j->phase)));
     (void)json_object_set_new(json, "progress", view_progress(&j->progress));
     (void)json_object_set_new(json, "input", view_input(&j->input));
-    (void)json_object_set_new(json, "options", job_options_to_json(&j->request.options));
-    (void)json_object_set_new(json, "output", view_output(j));
+    (void)json_object_set_new(json, "options", job_request_to_json(&j->request));
+    view_outputs(json, j);
     (void)json_object_set_new(json, "error", view_error(j));
     (void)json_object_set_new(json, "trace_id", view_trace_id(j));
     (void)json_object_set_new(json, "links", view_links(j));

@@ -23,6 +23,7 @@
 #define JOB_CHAPTERS_MAX 64
 #define JOB_OUTPUTS_MAX 64
 #define JOB_TITLE_SIZE 96
+#define JOB_OUTPUT_NAME_SIZE 400 /* a file's name, " - 64 ", a chapter's title, ".mp3" */
 
 enum job_state { JOB_QUEUED, JOB_RUNNING, JOB_SUCCEEDED, JOB_FAILED, JOB_CANCELLED, JOB_STATE_MAX };
 
@@ -146,6 +147,10 @@ const char *job_state_name(enum job_state s);
 /* JOB_STATE_MAX when unknown. */
 enum job_state job_state_from_name(const char *name);
 const char *job_phase_name(enum job_phase p);
+
+/* What outputs[index] is called where it is stored as a file: as the upload, with ".mp3"; further
+ * ones "clip-2.mp3", a chapter "clip - 03 Title.mp3". Safe as text_clean_filename makes it. */
+void job_output_name(const struct job *j, int index, char ret_name[JOB_OUTPUT_NAME_SIZE]);
 
 /* The object that users see (DESIGN section 3, features.md 3.4: flat, always present, null when
  * unknown), with `links`. The caller owns it. */

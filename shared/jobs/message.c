@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "core/attr.h"
 #include "core/mem.h"
 #include "core/text.h"
 #include "jobs/record_impl.h"
@@ -26,7 +27,7 @@ static json_t *message_common(const struct job *j)
     (void)json_object_set_new(json, "video_fid", field_text(j->video_fid));
     (void)json_object_set_new(json, "mp3_fid", field_text(j->mp3_fid));
     (void)json_object_set_new(json, "username", field_text(j->owner));
-    (void)json_object_set_new(json, "options", job_options_to_json(&j->request.options));
+    (void)json_object_set_new(json, "options", job_request_to_json(&j->request));
     (void)json_object_set_new(json, "traceparent", field_text(j->traceparent));
     return json;
 }
@@ -45,9 +46,22 @@ char *job_message_mp3(const struct job *j)
     return dump(json);
 }
 
+/* A broker takes no more, and an event that is lost is a progress that nobody sees. */
 char *job_event_body(const struct job *j)
 {
-    return dump(job_to_json(j));
+    static const char *const long_members[][2] = { { "input", "chapters" },
+                                                   { NULL, "outputs" },
+                                                   { "input", "tracks" } };
+    json_auto_t *json = job_to_json(j);
+    char *text = dump(json_incref(json));
+    for (size_t i = 0; strlen(text) > JOB_MESSAGE_MAX && i < ARRAY_LEN(long_members); i++) {
+        const char *parent = long_members[i][0];
+        json_t *object = parent != NULL ? json_object_get(json, parent) : json;
+        (void)json_object_set_new(object, long_members[i][1], json_null());
+        mem_free(text);
+        text = dump(json_incref(json));
+    }
+    return text;
 }
 
 static enum err wrong(const char *name, const char *rule, struct error *e)
@@ -119,16 +133,16 @@ static enum err parse_state(const json_t *object, enum job_state *ret_state, str
     return OK;
 }
 
-static enum err parse_options(const json_t *object, struct job_options *ret_options,
+static enum err parse_request(const json_t *object, struct job_request *ret_request,
                               struct error *e)
 {
     const json_t *value = json_object_get(object, "options");
-    job_options_default(ret_options);
+    job_request_default(ret_request);
     if (value == NULL || json_is_null(value)) {
         return OK;
     }
-    enum err err = job_options_from_json(ret_options, value, e);
-    return err == OK ? job_options_check(ret_options, e) : err;
+    enum err err = job_request_from_json(ret_request, value, e);
+    return err == OK ? job_request_settle(ret_request, e) : err;
 }
 
 static enum err parse_traceparent(const json_t *object, char ret_text[TRACEPARENT_SIZE],
@@ -172,7 +186,7 @@ static enum err parse_object(const json_t *object, struct job_message *m, struct
         err = parse_state(object, &m->state, e);
     }
     if (err == OK) {
-        err = parse_options(object, &m->options, e);
+        err = parse_request(object, &m->request, e);
     }
     if (err == OK) {
         err = parse_traceparent(object, m->traceparent, e);

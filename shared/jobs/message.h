@@ -19,15 +19,16 @@ struct job_message {
     char mp3_fid[ID_SIZE]; /* "" for null */
     char username[JOB_OWNER_SIZE];
     enum job_state state; /* mp3 queue; JOB_SUCCEEDED when a foreign message gives none */
-    struct job_options options;
+    struct job_request request;
     char traceparent[TRACEPARENT_SIZE]; /* "" */
 };
 
 /* The JSON text for queue "video" or "mp3" of this job. The caller frees it. */
 char *job_message_video(const struct job *j) MUST_CHECK;
 char *job_message_mp3(const struct job *j) MUST_CHECK;
-/* The event's body (the user's job object) and its routing key "job.queued", "job.running",
- * "job.progress", ... */
+/* The event's body (the user's job object, in which input.chapters, then outputs, then input.tracks
+ * are null where it would be larger than JOB_MESSAGE_MAX) and its routing key "job.queued",
+ * "job.running", "job.progress", ... */
 char *job_event_body(const struct job *j) MUST_CHECK;
 /* Strict about types and sizes, lenient about unknown members. ERR_INVALID: dead-letter it. A
  * version above 1 is ERR_INVALID. */

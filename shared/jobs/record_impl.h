@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "core/error.h"
+#include "jobs/job.h"
 
 enum field_type {
     FIELD_TEXT,  /* char[size]; "" is null */
@@ -13,7 +14,8 @@ enum field_type {
     FIELD_INT64, /* int64_t */
     FIELD_DOUBLE,
     FIELD_BOOL,
-    FIELD_TIME /* int64_t ms; 0 is null */
+    FIELD_TIME,   /* int64_t ms; 0 is null */
+    FIELD_SECONDS /* int64_t ms, as seconds */
 };
 
 struct field {
@@ -42,10 +44,9 @@ enum err fields_unpack(void *base, const struct field *fields, size_t count, con
 /* A JSON string, or null for "". Bytes that are no UTF-8 become '?'. */
 json_t *field_text(const char *text) MUST_CHECK;
 
-/* The tables that the record and the user's view have in common. */
-extern const struct field field_table_track[];
-extern const size_t field_count_track;
-extern const struct field field_table_output[];
-extern const size_t field_count_output;
+/* What the record and the user's view have in common. The caller owns the array or object. */
+json_t *fields_pack_tracks(const struct job_input *input) MUST_CHECK;
+json_t *fields_pack_chapters(const struct job_input *input) MUST_CHECK;
+json_t *fields_pack_output(const struct job_output *output) MUST_CHECK;
 
 #endif

@@ -25,13 +25,13 @@ static void write_and_read(const struct job_message *m)
     memcpy(j.video_fid, m->video_fid, ID_SIZE);
     memcpy(j.mp3_fid, m->mp3_fid, ID_SIZE);
     memcpy(j.traceparent, m->traceparent, TRACEPARENT_SIZE);
-    j.request.options = m->options;
+    j.request = m->request;
     j.state = m->state;
     char *text = job_message_mp3(&j);
     require(job_message_parse(text, strlen(text), &again, NULL) == OK);
     require(strcmp(again.username, m->username) == 0);
     require(strcmp(again.mp3_fid, m->mp3_fid) == 0);
-    require(memcmp(&again.options, &m->options, sizeof(again.options)) == 0);
+    require(memcmp(&again.request, &m->request, sizeof(again.request)) == 0);
     require(again.state == m->state);
     free(text);
 }
@@ -49,7 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     require(m.mp3_fid[0] == '\0' || id_is_valid(m.mp3_fid));
     require(m.job_id[0] == '\0' || id_is_valid(m.job_id));
     require(m.username[0] != '\0' && text_is_utf8(m.username, strlen(m.username)));
-    require(job_options_check(&m.options, NULL) == OK);
+    require(job_request_settle(&m.request, NULL) == OK);
     write_and_read(&m);
     return 0;
 }

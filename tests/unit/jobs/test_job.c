@@ -36,16 +36,25 @@ static void fill(struct job *j)
     j->attempt = 3;
     j->failures = 2;
     j->request.options = (struct job_options){ .mode = JOB_MODE_ABR,
-                                       .bitrate_kbps = 100,
-                                       .quality = 5,
-                                       .sample_rate_hz = 32000,
-                                       .channels = 1,
-                                       .start_ms = 1500,
-                                       .track = "deu" };
+                                               .bitrate_kbps = 100,
+                                               .quality = 5,
+                                               .sample_rate_hz = 32000,
+                                               .channels = 1,
+                                               .start_ms = 1500,
+                                               .loudness = JOB_LOUDNESS_TAG,
+                                               .loudness_target_centi_lufs = -1850,
+                                               .cover = JOB_COVER_FRAME,
+                                               .cover_at_ms = 2500,
+                                               .copy = JOB_COPY_NEVER,
+                                               .track = "deu" };
+    assert_err(OK, job_request_set(&j->request, "tags.title", "T", NULL));
+    assert_err(OK, job_request_set(&j->request, "outputs", "[{\"id3\":\"2.3\"},{}]", NULL));
+    assert_err(OK, job_request_settle(&j->request, NULL));
     SET(j->filename, "a \"b\" \\ c.mkv");
     j->size_bytes = INT64_C(1) << 40;
     SET(j->sha256, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
     SET(j->video_fid, "1123456789abcdef01234567");
+    SET(j->cover_fid, "5123456789abcdef01234567");
     SET(j->mp3_fid, "2123456789abcdef01234567");
     SET(j->retry_of, "3123456789abcdef01234567");
     j->progress = (struct job_progress){ 1.25, 100.1, 1.0 / 3, 31.5, 3.75, 12 };
@@ -55,7 +64,30 @@ static void fill(struct job *j)
     j->input.track_count = 2;
     j->input.tracks[0] = (struct job_track){ 1, "aac", "eng", 6, 48000, true };
     j->input.tracks[1] = (struct job_track){ 2, "opus", "", 2, 44100, false };
-    j->outputs[0] = (struct job_output){ .size_bytes = 777, .duration_s = 99.8, .mode = "vbr", .bitrate_kbps = 187, .sample_rate_hz = 24000, .channels = 2, .sha256 = "ff00" };
+    j->input.chapter_count = 2;
+    j->input.chapters[0] = (struct job_chapter){ 0, 61500, "One/1" };
+    j->input.chapters[1] = (struct job_chapter){ 61500, 99900, "" };
+    j->output_count = 2;
+    j->outputs[0] = (struct job_output){ .size_bytes = 777,
+                                         .duration_s = 99.8,
+                                         .mode = "vbr",
+                                         .bitrate_kbps = 187,
+                                         .sample_rate_hz = 24000,
+                                         .channels = 2,
+                                         .track = 1,
+                                         .sha256 = "ff00" };
+    SET(j->outputs[0].fid, "2123456789abcdef01234567");
+    j->outputs[1] = (struct job_output){ .size_bytes = 778,
+                                         .duration_s = 9.8,
+                                         .mode = "copy",
+                                         .bitrate_kbps = 188,
+                                         .sample_rate_hz = 48000,
+                                         .channels = 1,
+                                         .track = 2,
+                                         .chapter = 1,
+                                         .sha256 = "ff01",
+                                         .loudness = { true, -23.25, -1.5, 7.75, 2.25 } };
+    SET(j->outputs[1].fid, "4123456789abcdef01234567");
     j->error.problem = PROBLEM_WORKER_LOST;
     SET(j->error.detail, "gone");
     j->error.retryable = true;
@@ -86,11 +118,12 @@ static void assert_same_plain(const struct job *back, const struct job *j)
     assert_int_equal(back->phase, j->phase);
     assert_int_equal(back->attempt, j->attempt);
     assert_int_equal(back->failures, j->failures);
-    assert_memory_equal(&back->request.options, &j->request.options, sizeof(j->request.options));
+    assert_memory_equal(&back->request, &j->request, sizeof(j->request));
     assert_string_equal(back->filename, j->filename);
     assert_int_equal(back->size_bytes, j->size_bytes);
     assert_string_equal(back->sha256, j->sha256);
     assert_string_equal(back->video_fid, j->video_fid);
+    assert_string_equal(back->cover_fid, j->cover_fid);
     assert_string_equal(back->mp3_fid, j->mp3_fid);
     assert_string_equal(back->retry_of, j->retry_of);
     assert_memory_equal(&back->progress, &j->progress, sizeof(j->progress));
@@ -110,16 +143,39 @@ static void assert_same_media(const struct job *back, const struct job *j)
         assert_int_equal(back->input.tracks[i].sample_rate_hz, j->input.tracks[i].sample_rate_hz);
         assert_int_equal(back->input.tracks[i].is_default, j->input.tracks[i].is_default);
     }
-    assert_int_equal(back->outputs[0].size_bytes, j->outputs[0].size_bytes);
-    assert_true(back->outputs[0].duration_s == j->outputs[0].duration_s);
-    assert_string_equal(back->outputs[0].mode, j->outputs[0].mode);
-    assert_int_equal(back->outputs[0].bitrate_kbps, j->outputs[0].bitrate_kbps);
-    assert_int_equal(back->outputs[0].sample_rate_hz, j->outputs[0].sample_rate_hz);
-    assert_int_equal(back->outputs[0].channels, j->outputs[0].channels);
-    assert_string_equal(back->outputs[0].sha256, j->outputs[0].sha256);
+    assert_int_equal(back->input.chapter_count, 2);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(back->input.chapters[i].start_ms, j->input.chapters[i].start_ms);
+        assert_int_equal(back->input.chapters[i].end_ms, j->input.chapters[i].end_ms);
+        assert_string_equal(back->input.chapters[i].title, j->input.chapters[i].title);
+    }
     assert_int_equal(back->error.problem, j->error.problem);
     assert_string_equal(back->error.detail, j->error.detail);
     assert_int_equal(back->error.retryable, j->error.retryable);
+}
+
+static void assert_same_outputs(const struct job *back, const struct job *j)
+{
+    assert_int_equal(back->output_count, 2);
+    for (int i = 0; i < 2; i++) {
+        const struct job_output *a = &back->outputs[i];
+        const struct job_output *b = &j->outputs[i];
+        assert_string_equal(a->fid, b->fid);
+        assert_int_equal(a->size_bytes, b->size_bytes);
+        assert_true(a->duration_s == b->duration_s);
+        assert_string_equal(a->mode, b->mode);
+        assert_int_equal(a->bitrate_kbps, b->bitrate_kbps);
+        assert_int_equal(a->sample_rate_hz, b->sample_rate_hz);
+        assert_int_equal(a->channels, b->channels);
+        assert_int_equal(a->track, b->track);
+        assert_int_equal(a->chapter, b->chapter);
+        assert_string_equal(a->sha256, b->sha256);
+        assert_int_equal(a->loudness.is_measured, b->loudness.is_measured);
+        assert_true(a->loudness.integrated_lufs == b->loudness.integrated_lufs);
+        assert_true(a->loudness.true_peak_dbtp == b->loudness.true_peak_dbtp);
+        assert_true(a->loudness.range_lu == b->loudness.range_lu);
+        assert_true(a->loudness.gain_db == b->loudness.gain_db);
+    }
 }
 
 static void assert_same_times(const struct job *back, const struct job *j)
@@ -160,6 +216,7 @@ static void test_record_round_trip(void **state)
     assert_err(OK, job_from_record(record, &back, NULL));
     assert_same_plain(&back, &j);
     assert_same_media(&back, &j);
+    assert_same_outputs(&back, &j);
     assert_same_times(&back, &j);
     json_decref(record);
     free(text);
@@ -210,6 +267,14 @@ static void test_record_changed(void **state)
         { "{\"progress\":{\"percent\":\"1\"}}", ERR_CORRUPT },
         { "{\"options\":{\"bitrate\":1}}", ERR_CORRUPT },
         { "{\"input\":{\"tracks\":[{\"index\":true}]}}", ERR_CORRUPT },
+        { "{\"options\":{\"tags\":{\"tempo\":\"x\"},\"outputs\":[{\"tempo\":1}]}}", OK },
+        { "{\"options\":{\"tags\":{\"title\":\"a\\n\"}}}", ERR_CORRUPT },
+        { "{\"options\":{\"outputs\":[{\"bitrate\":1}]}}", ERR_CORRUPT },
+        { "{\"outputs\":[]}", OK },
+        { "{\"outputs\":null}", OK },
+        { "{\"outputs\":[{\"chapter\":\"1\"}]}", ERR_CORRUPT },
+        { "{\"outputs\":[{\"loudness\":{\"gain_db\":\"1\"}}]}", ERR_CORRUPT },
+        { "{\"input\":{\"chapters\":[{\"start_s\":\"0\"}]}}", ERR_CORRUPT },
     };
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -223,6 +288,89 @@ static void test_record_changed(void **state)
     assert_err(ERR_CORRUPT, job_from_record(NULL, &j, NULL));
     assert_err(OK, read_changed("{\"error\":{\"type\":\"urn:x\"}}", &j));
     assert_int_equal(j.error.problem, PROBLEM_INTERNAL);
+}
+
+/* From before there were tags, covers and several outputs. */
+static void test_old_record(void **state)
+{
+    (void)state;
+    struct job j;
+    struct job back;
+    fill(&j);
+    json_t *record = job_to_record(&j);
+    static const char *const newer[] = { "tags", "outputs", "loudness", "cover", "copy", "id3" };
+    for (size_t i = 0; i < ARRAY_LEN(newer); i++) {
+        assert_int_equal(json_object_del(json_object_get(record, "options"), newer[i]), 0);
+    }
+    assert_int_equal(json_object_del(record, "outputs"), 0);
+    assert_int_equal(json_object_del(record, "cover_fid"), 0);
+    json_t *output = json_object_get(record, "output");
+    assert_int_equal(json_object_del(output, "file_id"), 0);
+    assert_int_equal(json_object_del(output, "loudness"), 0);
+    assert_int_equal(json_object_del(json_object_get(record, "input"), "chapters"), 0);
+    assert_err(OK, job_from_record(record, &back, NULL));
+    assert_int_equal(back.output_count, 1);
+    assert_string_equal(back.outputs[0].fid, back.mp3_fid);
+    assert_int_equal(back.outputs[0].size_bytes, 777);
+    assert_int_equal(back.input.chapter_count, 0);
+    assert_int_equal(back.request.output_count, 0);
+    assert_int_equal(back.request.options.copy, JOB_COPY_NEVER); /* abr was asked for */
+    assert_int_equal(json_object_set_new(record, "output", json_pack("{s:i}", "size_bytes", 0)), 0);
+    assert_err(OK, job_from_record(record, &back, NULL));
+    assert_int_equal(back.output_count, 0);
+    json_decref(record);
+}
+
+static void test_output_names(void **state)
+{
+    (void)state;
+
+    static const struct {
+        const char *filename;
+        int chapters[3]; /* of the outputs */
+        int index;
+        const char *name;
+    } rows[] = {
+        { "clip.mov", { 0 }, 0, "clip.mp3" },
+        { "a.b.mkv", { 0 }, 0, "a.b.mp3" },
+        { "clip", { 0 }, 0, "clip.mp3" },
+        { ".hidden", { 0 }, 0, ".hidden.mp3" },
+        { "Lecture, Vol. 1", { 0 }, 0, "Lecture, Vol. 1.mp3" },
+        { "Dr. Who", { 0 }, 0, "Dr. Who.mp3" },
+        { "end.", { 0 }, 0, "end..mp3" },
+        { "", { 0 }, 0, "upload.mp3" },
+        { "\xe6\xbc\xa2\xe5\xad\x97.m4a", { 0 }, 0, "\xe6\xbc\xa2\xe5\xad\x97.mp3" },
+        { "clip.mov", { 0, 0, 0 }, 1, "clip-2.mp3" },
+        { "clip.mov", { 0, 0, 0 }, 2, "clip-3.mp3" },
+        { "clip.mov", { 1, 2, 3 }, 0, "clip - 01 One-1.mp3" },
+        { "clip.mov", { 1, 2, 3 }, 1, "clip - 02.mp3" },
+        { "clip.mov", { 1, 2, 3 }, 2, "clip - 03.mp3" },
+        { "clip.mov", { 1, 2, 1 }, 2, "clip - 01 One-1-2.mp3" },
+        { "clip.mov", { 1, 2, 0 }, 2, "clip.mp3" },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct job j;
+        char name[JOB_OUTPUT_NAME_SIZE];
+        fill(&j);
+        memset(j.filename, 0, sizeof(j.filename));
+        SET(j.filename, rows[i].filename);
+        j.output_count = 3;
+        for (int k = 0; k < 3; k++) {
+            j.outputs[k].chapter = rows[i].chapters[k];
+        }
+        job_output_name(&j, rows[i].index, name);
+        assert_string_equal(name, rows[i].name);
+    }
+    struct job j;
+    char name[JOB_OUTPUT_NAME_SIZE];
+    fill(&j);
+    memset(j.filename, 'x', sizeof(j.filename) - 1);
+    memset(j.input.chapters[0].title, '\n', sizeof(j.input.chapters[0].title) - 1);
+    j.outputs[0].chapter = 1;
+    job_output_name(&j, 0, name);
+    assert_null(strchr(name, '\n'));
+    assert_string_equal(name + strlen(name) - 4, ".mp3");
 }
 
 static void test_too_many_tracks(void **state)
@@ -263,9 +411,12 @@ static void test_view_of_a_new_job(void **state)
                                          "retry_of", "started_at",  "expires_at", "finished_at",
                                          "run_at",   "webhook_url", "input",      "output",
                                          "error",    "trace_id" };
+    assert_int_equal(json_array_size(json_object_get(view, "outputs")), 0);
+    assert_true(json_is_array(json_object_get(view, "outputs")));
     static const char *const hidden[] = { "rev",       "lease_until", "email",
                                           "webhook",   "failures",    "idempotency_key",
-                                          "published", "announced",   "traceparent" };
+                                          "published", "announced",   "traceparent",
+                                          "cover_fid" };
     for (size_t i = 0; i < ARRAY_LEN(nulls); i++) {
         assert_string_equal(text_at(view, nulls[i]), "null");
     }
@@ -300,6 +451,22 @@ static void test_view_of_a_success(void **state)
     assert_string_equal(text_at(view, "trace_id"), "4bf92f3577b34da6a3ce929d0e0e4736");
     assert_string_equal(text_at(view, "error"), "null");
     assert_string_equal(text_at(json_object_get(view, "output"), "mode"), "vbr");
+    const json_t *outputs = json_object_get(view, "outputs");
+    assert_int_equal(json_array_size(outputs), 2);
+    assert_true(json_equal(json_array_get(outputs, 0), json_object_get(view, "output")));
+    const json_t *second = json_array_get(outputs, 1);
+    assert_string_equal(text_at(second, "file_id"), "4123456789abcdef01234567");
+    assert_string_equal(text_at(second, "url"), "/download?fid=4123456789abcdef01234567");
+    assert_string_equal(text_at(second, "mode"), "copy");
+    assert_int_equal(json_integer_value(json_object_get(second, "chapter")), 1);
+    assert_true(json_is_null(json_object_get(json_array_get(outputs, 0), "chapter")));
+    assert_true(json_is_null(json_object_get(json_array_get(outputs, 0), "loudness")));
+    const json_t *loudness = json_object_get(second, "loudness");
+    assert_true(json_number_value(json_object_get(loudness, "true_peak_dbtp")) == -1.5);
+    const json_t *chapter = json_array_get(
+        json_object_get(json_object_get(view, "input"), "chapters"), 0);
+    assert_true(json_number_value(json_object_get(chapter, "end_s")) == 61.5);
+    assert_string_equal(text_at(chapter, "title"), "One/1");
     assert_string_equal(text_at(json_object_get(view, "options"), "mode"), "abr");
     const json_t *tracks = json_object_get(json_object_get(view, "input"), "tracks");
     assert_string_equal(text_at(json_array_get(tracks, 1), "codec"), "opus");
@@ -356,6 +523,8 @@ int main(void)
         cmocka_unit_test(test_record_round_trip),
         cmocka_unit_test(test_record_changed),
         cmocka_unit_test(test_too_many_tracks),
+        cmocka_unit_test(test_old_record),
+        cmocka_unit_test(test_output_names),
         cmocka_unit_test(test_view_of_a_new_job),
         cmocka_unit_test(test_view_of_a_success),
         cmocka_unit_test(test_view_of_a_failure),

@@ -18,7 +18,12 @@
 #define ANN "\"username\":\"ann@example.org\""
 #define STANDARD                                                                                   \
     {                                                                                              \
-        .mode = JOB_MODE_VBR, .bitrate_kbps = 192, .quality = 2                                    \
+        .options = {                                                                               \
+            .mode = JOB_MODE_VBR,                                                                  \
+            .bitrate_kbps = 192,                                                                   \
+            .quality = 2,                                                                          \
+            .loudness_target_centi_lufs = -1600                                                    \
+        }                                                                                          \
     }
 #define assert_err(expected, call) assert_string_equal(err_name(expected), err_name(call))
 
@@ -44,7 +49,11 @@ static void test_accepted(void **state)
             "",
             "ann@example.org",
             JOB_FAILED,
-            { .mode = JOB_MODE_VBR, .bitrate_kbps = 192, .quality = 4 },
+            { .options = { .mode = JOB_MODE_VBR,
+                           .bitrate_kbps = 192,
+                           .quality = 4,
+                           .loudness_target_centi_lufs = -1600,
+                           .copy = JOB_COPY_NEVER } },
             TRACE } },
         /* unknown members and a broken trace context are no reason to refuse */
         { "{\"video_fid\":\"" FID "\"," ANN ",\"x\":[1,{}],\"options\":null,\"traceparent\":\"?\"}",
@@ -65,7 +74,7 @@ static void test_accepted(void **state)
         assert_string_equal(m.mp3_fid, rows[i].m.mp3_fid);
         assert_string_equal(m.username, rows[i].m.username);
         assert_int_equal(m.state, rows[i].m.state);
-        assert_memory_equal(&m.options, &rows[i].m.options, sizeof(m.options));
+        assert_memory_equal(&m.request, &rows[i].m.request, sizeof(m.request));
         assert_string_equal(m.traceparent, rows[i].m.traceparent);
     }
 }
@@ -110,6 +119,9 @@ static const char *const refused[] = {
     "{\"video_fid\":\"" FID "\"," ANN ",\"options\":{\"bitrate\":9999}}",
     "{\"video_fid\":\"" FID "\"," ANN ",\"options\":{\"bitrate\":100}}",
     "{\"video_fid\":\"" FID "\"," ANN ",\"options\":{\"shell\":\"rm\"}}",
+    "{\"video_fid\":\"" FID "\"," ANN ",\"options\":{\"tags\":{\"title\":1}}}",
+    "{\"video_fid\":\"" FID "\"," ANN ",\"options\":{\"outputs\":[{\"bitrate\":100}]}}",
+    "{\"video_fid\":\"" FID "\"," ANN ",\"options\":{\"outputs\":[{},{},{},{},{},{},{},{},{}]}}",
     "{\"video_fid\":\"" FID "\"," ANN ",\"traceparent\":5}",
     "{\"video_fid\":\"" FID "\"," ANN "," ANN "}",
     "{\"video_fid\":\"" FID "\",\"video_fid\":\"" MP3 "\"," ANN "}",
@@ -195,7 +207,7 @@ static void test_round_trip(void **state)
     assert_string_equal(m.video_fid, j.id);
     assert_string_equal(m.job_id, j.id);
     assert_string_equal(m.mp3_fid, "");
-    assert_memory_equal(&m.options, &j.request.options, sizeof(m.options));
+    assert_memory_equal(&m.request, &j.request, sizeof(m.request));
     free(text);
 
     text = job_message_mp3(&j);
@@ -206,6 +218,54 @@ static void test_round_trip(void **state)
     assert_string_equal(m.traceparent, TRACE);
     assert_int_equal(m.state, JOB_SUCCEEDED);
     assert_null(strstr(text, "secret key"));
+    free(text);
+}
+
+/* The largest request: all of its texts twice as long in JSON, all numbers with all their digits.
+ */
+static void fill_request(struct job_request *r)
+{
+    static const char output[] = "{\"preset\":\"standard\",\"mode\":\"cbr\",\"bitrate\":320,"
+                                 "\"sample_rate\":44100,\"start\":3599990.001,\"end\":3599999.999,"
+                                 "\"track\":\"abcd-efghijklmn\",\"fade_in\":29.999,"
+                                 "\"fade_out\":29.999,\"loudness\":\"normalize\","
+                                 "\"loudness_target\":-69.99,\"trim_silence\":false,"
+                                 "\"cover\":3599999.999}";
+    char outputs[JOB_REQUEST_OUTPUTS_MAX * sizeof(output) + 2] = "";
+    char text[JOB_TAG_TEXT_SIZE];
+    memset(text, '"', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+    for (int i = 0; i < JOB_TAG_COUNT; i++) {
+        char name[32];
+        (void)snprintf(name, sizeof(name), "tags.%s", job_tag_name((enum job_tag_name)i));
+        assert_err(OK, job_request_set(r, name, text, NULL));
+    }
+    size_t len = 0;
+    for (int i = 0; i < JOB_REQUEST_OUTPUTS_MAX; i++) {
+        len += (size_t)snprintf(outputs + len, sizeof(outputs) - len, "%c%s", i == 0 ? '[' : ',',
+                                output);
+    }
+    (void)snprintf(outputs + len, sizeof(outputs) - len, "]");
+    struct error e = { .code = OK };
+    if (job_request_set(r, "outputs", outputs, &e) != OK || job_request_settle(r, &e) != OK) {
+        fail_msg("%s", e.text);
+    }
+    r->options = r->outputs[0];
+    r->options.given = 0;
+}
+
+static void test_largest_request(void **state)
+{
+    (void)state;
+    struct job j;
+    struct job_message m;
+    fill(&j);
+    memset(j.owner, '"', sizeof(j.owner) - 1);
+    fill_request(&j.request);
+    char *text = job_message_video(&j);
+    assert_in_range(strlen(text), 8000, JOB_MESSAGE_MAX);
+    assert_err(OK, job_message_parse(text, strlen(text), &m, NULL));
+    assert_memory_equal(&m.request, &j.request, sizeof(m.request));
     free(text);
 }
 
@@ -226,6 +286,18 @@ static void test_event_fits(void **state)
     }
     char *text = job_event_body(&j);
     assert_true(strlen(text) > 2000);
+    assert_non_null(strstr(text, "\"codec\":\"ccc"));
+    free(text);
+    fill_request(&j.request);
+    j.input.chapter_count = JOB_CHAPTERS_MAX;
+    j.output_count = JOB_OUTPUTS_MAX;
+    for (int i = 0; i < JOB_CHAPTERS_MAX; i++) {
+        memset(j.input.chapters[i].title, '"', sizeof(j.input.chapters[i].title) - 1);
+        j.outputs[i] = (struct job_output){ .size_bytes = 1, .chapter = i + 1 };
+    }
+    text = job_event_body(&j);
+    assert_non_null(strstr(text, "\"chapters\":null"));
+    assert_non_null(strstr(text, "\"outputs\":null"));
     assert_true(strlen(text) <= JOB_MESSAGE_MAX);
     assert_true(text_is_utf8(text, strlen(text)));
     free(text);
@@ -239,7 +311,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_accepted),   cmocka_unit_test(test_refused),
         cmocka_unit_test(test_sizes),      cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_event_fits),
+        cmocka_unit_test(test_event_fits), cmocka_unit_test(test_largest_request),
     };
     return cmocka_run_group_tests_name("message", tests, NULL, NULL);
 }
