@@ -15,7 +15,7 @@
 #include "escape.h"
 #include "job_options.h"
 #include "jobs/options.h"
-#include "partial.h"
+#include "mp3_files.h"
 #include "progress.h"
 
 #include "core/banned.h"
@@ -28,7 +28,8 @@ static const struct option_spec options[] = {
 static const int64_t week_s = 7LL * 24 * 3600;
 
 struct conversion {
-    int input, output;
+    int input;
+    struct mp3_files outputs;
     int64_t started_ms;
     struct progress bar;
 };
@@ -52,24 +53,15 @@ static enum err read_file(void *ctx, int64_t offset, void *dst, size_t len, size
     return OK;
 }
 
-static enum err write_file(void *ctx, const void *bytes, size_t len, struct error *e)
+static enum err write_file(void *ctx, int output, const void *bytes, size_t len, struct error *e)
 {
-    struct conversion *c = ctx;
-    for (size_t done = 0; done < len;) {
-        ssize_t n = write(c->output, (const char *)bytes + done, len - done);
-        if (n < 0 && errno != EINTR) {
-            return err_set_errno(e, ERR_FAULT, errno, "write the MP3");
-        }
-        done += n > 0 ? (size_t)n : 0;
-    }
-    return OK;
+    return mp3_files_write(&((struct conversion *)ctx)->outputs, output, bytes, len, e);
 }
 
-static enum err rewrite_file_head(void *ctx, const void *bytes, size_t len, struct error *e)
+static enum err rewrite_file(void *ctx, int output, int64_t offset, const void *bytes, size_t len,
+                             struct error *e)
 {
-    struct conversion *c = ctx;
-    ssize_t n = pwrite(c->output, bytes, len, 0);
-    return n == (ssize_t)len ? OK : err_set_errno(e, ERR_FAULT, errno, "write the MP3's tag");
+    return mp3_files_rewrite(&((struct conversion *)ctx)->outputs, output, offset, bytes, len, e);
 }
 
 static void show_progress(void *ctx, double media_time_s, double duration_s)
@@ -100,39 +92,70 @@ static void ignore_log(void *ctx, const char *line)
     (void)line;
 }
 
-static void print_result(const char *path, const struct engine_result *result, double elapsed_s,
-                         bool json)
+static json_t *output_json(const char *path, const struct job_output *out)
 {
-    const struct job_output *out = &result->output;
-    if (!json) {
-        (void)printf("%s: %.3f s, %s %d kbit/s, %d Hz, %d channel%s, %lld bytes, in %.2f s\n", path,
-                     out->duration_s, out->mode, out->bitrate_kbps, out->sample_rate_hz,
-                     out->channels, out->channels == 1 ? "" : "s", (long long)out->size_bytes,
-                     elapsed_s);
-        return;
-    }
     AUTO(mem_free) char *shown = escape_controls(path);
-    json_t *object = json_pack("{s:s, s:f, s:s, s:i, s:i, s:i, s:I, s:f, s:I, s:I}", "path", shown,
-                               "duration_s", out->duration_s, "mode", out->mode, "bitrate",
-                               out->bitrate_kbps, "sample_rate", out->sample_rate_hz, "channels",
-                               out->channels, "size_bytes", (json_int_t)out->size_bytes,
-                               "elapsed_s", elapsed_s, "engine_cpu_ms", (json_int_t)result->cpu_ms,
-                               "engine_peak_rss_bytes", (json_int_t)result->peak_rss_bytes);
+    json_t *json = json_pack(
+        "{s:s, s:f, s:s, s:i, s:i, s:i, s:I, s:i}", "path", shown, "duration_s", out->duration_s,
+        "mode", out->mode, "bitrate", out->bitrate_kbps, "sample_rate", out->sample_rate_hz,
+        "channels", out->channels, "size_bytes", (json_int_t)out->size_bytes, "track", out->track);
+    const struct job_loudness_report *l = &out->loudness;
+    if (l->is_measured) {
+        (void)json_object_set_new(json, "loudness",
+                                  json_pack("{s:f, s:f, s:f, s:f}", "integrated_lufs",
+                                            l->integrated_lufs, "true_peak_dbtp", l->true_peak_dbtp,
+                                            "range_lu", l->range_lu, "gain_db", l->gain_db));
+    }
+    return json;
+}
+
+static void print_json_result(const struct mp3_files *files, const struct engine_result *result,
+                              double elapsed_s)
+{
+    json_t *outputs = json_array();
+    for (int i = 0; i < result->output_count; i++) {
+        const char *path = files->paths[result->numbers[i]];
+        (void)json_array_append_new(outputs, output_json(path, &result->outputs[i]));
+    }
+    /* The first one's members stand at the top as well: mostly there is no other. */
+    json_t *object = output_json(files->paths[result->numbers[0]], &result->outputs[0]);
+    (void)json_object_set_new(object, "outputs", outputs);
+    (void)json_object_set_new(object, "elapsed_s", json_real(elapsed_s));
+    (void)json_object_set_new(object, "engine_cpu_ms", json_integer(result->cpu_ms));
+    (void)json_object_set_new(object, "engine_peak_rss_bytes",
+                              json_integer(result->peak_rss_bytes));
+    (void)json_object_set_new(object, "input_bytes_read", json_integer(result->input_bytes));
     print_json(object);
     json_decref(object);
 }
 
+static void print_result(const struct mp3_files *files, const struct engine_result *result,
+                         double elapsed_s, bool json)
+{
+    if (json) {
+        print_json_result(files, result, elapsed_s);
+        return;
+    }
+    for (int i = 0; i < result->output_count; i++) {
+        const struct job_output *out = &result->outputs[i];
+        (void)printf("%s: %.3f s, %s %d kbit/s, %d Hz, %d channel%s, %lld bytes, in %.2f s\n",
+                     files->paths[result->numbers[i]], out->duration_s, out->mode,
+                     out->bitrate_kbps, out->sample_rate_hz, out->channels,
+                     out->channels == 1 ? "" : "s", (long long)out->size_bytes, elapsed_s);
+    }
+}
+
 /* Converts between two open files. */
-static int convert(struct conversion *c, const struct job_options *job_options, int threads,
+static int convert(struct conversion *c, const struct job_request *request, int threads,
                    int64_t input_size, struct engine_result *ret_result)
 {
-    struct engine_job job = { .options = job_options,
+    struct engine_job job = { .request = request,
                               .threads = threads,
                               .input_size = input_size,
                               .ctx = c,
                               .read = read_file,
                               .write = write_file,
-                              .rewrite_head = rewrite_file_head,
+                              .rewrite = rewrite_file,
                               .on_input = ignore_input,
                               .on_progress = show_progress,
                               .keep_going = go_on,
@@ -176,8 +199,8 @@ static int open_input(const char *path, int64_t *ret_size, int *ret_code)
     return -1;
 }
 
-static int convert_paths(const char *input, const char *output,
-                         const struct job_options *job_options, int threads, bool json)
+static int convert_paths(const char *input, const char *output, const struct job_request *request,
+                         int threads, bool json)
 {
     int64_t size = 0;
     int code = EXIT_FAILED;
@@ -185,23 +208,18 @@ static int convert_paths(const char *input, const char *output,
     if (c.input < 0) {
         return code;
     }
-    struct partial file;
     struct error e = { 0 };
-    enum err rc = partial_open(output, &file, &e);
+    enum err rc = mp3_files_open(&c.outputs, output, &e);
     if (rc == OK) {
         struct engine_result result = { 0 };
-        c.output = file.fd;
         progress_init(&c.bar, "convert", !json);
-        code = convert(&c, job_options, threads, size, &result);
-        if (code != EXIT_OK) {
-            partial_abort(&file);
-        } else {
-            rc = partial_commit(&file, &e);
-        }
+        code = convert(&c, request, threads, size, &result);
+        rc = code == EXIT_OK ? mp3_files_commit(&c.outputs, &e) : OK;
         if (code == EXIT_OK && rc == OK) {
-            print_result(output, &result, (double)(clock_mono_ms() - c.started_ms) / 1e3, json);
+            print_result(&c.outputs, &result, (double)(clock_mono_ms() - c.started_ms) / 1e3, json);
         }
     }
+    mp3_files_release(&c.outputs);
     if (rc != OK) {
         say_error("convert: %s", e.text);
         code = rc == ERR_INVALID ? EXIT_USAGE : EXIT_FAILED;
@@ -213,7 +231,7 @@ static int convert_paths(const char *input, const char *output,
 static int run(const struct command *self, int argc, char **argv)
 {
     struct arguments a;
-    struct job_options job_options;
+    struct job_request request;
     const char *paths[2] = { NULL, NULL };
     size_t path_count = 0;
     int cpus = cpus_allowed();
@@ -223,7 +241,7 @@ static int run(const struct command *self, int argc, char **argv)
     const char *value = NULL;
     struct error e = { 0 };
     enum argument_kind kind = ARGUMENT_END;
-    job_options_default(&job_options);
+    job_request_default(&request);
     arguments_init(&a, self, argc, argv);
     while ((kind = arguments_next(&a, &option, &value)) != ARGUMENT_END) {
         if (kind == ARGUMENT_OPERAND) {
@@ -236,8 +254,8 @@ static int run(const struct command *self, int argc, char **argv)
                 say_error("convert: --threads takes 1 to 64");
                 return EXIT_USAGE;
             }
-        } else if (job_options_set(&job_options, job_option_name(name, &options[option]), value,
-                                   &e) != OK) {
+        } else if (job_request_set(&request, job_option_name(name, &options[option]), value, &e) !=
+                   OK) {
             say_error("convert: %s", e.text);
             return EXIT_USAGE;
         }
@@ -245,11 +263,11 @@ static int run(const struct command *self, int argc, char **argv)
     if (a.has_failed) {
         return EXIT_USAGE;
     }
-    if (path_count != 2 || job_options_check(&job_options, &e) != OK) {
+    if (path_count != 2 || job_request_settle(&request, &e) != OK) {
         say_error("convert: %s", e.text[0] != '\0' ? e.text : "name one video and one MP3");
         return EXIT_USAGE;
     }
-    return convert_paths(paths[0], paths[1], &job_options, (int)threads, a.json);
+    return convert_paths(paths[0], paths[1], &request, (int)threads, a.json);
 }
 
 const struct command command_convert = {

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,37 +17,60 @@
 
 static const int endings[] = { SIGINT, SIGTERM, SIGHUP };
 
-/* For the handler only. */
-static char *volatile unfinished;
+/* For the handler only: the paths of those that are open. */
+static char *volatile unfinished[PARTIALS_MAX];
 
 static void remove_unfinished(int number)
 {
-    if (unfinished != NULL) {
-        (void)unlink(unfinished);
+    for (size_t i = 0; i < PARTIALS_MAX; i++) {
+        if (unfinished[i] != NULL) {
+            (void)unlink(unfinished[i]);
+        }
     }
     /* The handler was for one time: this ends the program as the signal would have. */
     (void)raise(number);
 }
 
-static void guard(char *path)
+static void handle_signals(void (*handler)(int number))
 {
     struct sigaction action = { .sa_flags = (int)SA_RESETHAND };
-    action.sa_handler = path != NULL ? remove_unfinished : SIG_DFL;
+    action.sa_handler = handler;
     (void)sigemptyset(&action.sa_mask);
-    if (path != NULL) {
-        unfinished = path;
-    }
     for (size_t i = 0; i < ARRAY_LEN(endings); i++) {
         (void)sigaction(endings[i], &action, NULL);
     }
-    if (path == NULL) {
-        unfinished = NULL;
+}
+
+static void guard(char *path)
+{
+    for (size_t i = 0; i < PARTIALS_MAX; i++) {
+        if (unfinished[i] == NULL) {
+            unfinished[i] = path;
+            break;
+        }
+    }
+    handle_signals(remove_unfinished);
+}
+
+static void unguard(const char *path)
+{
+    bool is_empty = true;
+    for (size_t i = 0; i < PARTIALS_MAX; i++) {
+        if (unfinished[i] == path) {
+            unfinished[i] = NULL;
+        }
+        is_empty &= unfinished[i] == NULL;
+    }
+    if (is_empty) {
+        handle_signals(SIG_DFL);
     }
 }
 
 static void release(struct partial *p)
 {
-    guard(NULL);
+    if (p->path != NULL) {
+        unguard(p->path);
+    }
     free(p->path);
     free(p->target);
     *p = (struct partial){ .fd = -1 };

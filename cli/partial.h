@@ -1,9 +1,11 @@
-/* A file that appears whole or not at all: it is written beside its place and renamed. One at a
- * time; a signal that ends this program takes the unfinished file away. */
+/* A file that appears whole or not at all: it is written beside its place and renamed. A signal
+ * that ends this program takes unfinished files away, PARTIALS_MAX of them. One thread. */
 #ifndef UNREEL_CLI_PARTIAL_H
 #define UNREEL_CLI_PARTIAL_H
 
 #include "core/error.h"
+
+#define PARTIALS_MAX 64
 
 struct partial {
     char *target;

@@ -20,8 +20,13 @@ struct attempt {
     struct converter *converter;
     struct job *job;
     struct queue_message *message;
-    struct blob_writer *writer; /* of the output */
-    char mp3_fid[ID_SIZE];
+
+    struct attempt_output {
+        struct blob_writer *writer; /* NULL: not begun, or set aside until all are whole */
+        char fid[ID_SIZE];          /* "": not begun */
+        bool is_committed;
+    } outputs[JOB_OUTPUTS_MAX];
+
     int64_t started_ms; /* monotonic, as the next two */
     int64_t stored_ms;  /* when the record was last written */
     int64_t extended_ms;
@@ -42,27 +47,51 @@ static enum err read_input(void *ctx, int64_t offset, void *dst, size_t len, siz
     return a->source;
 }
 
-static enum err write_output(void *ctx, const void *bytes, size_t len, struct error *e)
+static enum err read_cover(void *ctx, int64_t offset, void *dst, size_t len, size_t *ret_len,
+                           struct error *e)
 {
     struct attempt *a = ctx;
-    if (a->writer == NULL) {
+    return blobs_pread(a->converter->videos, a->job->cover_fid, offset, dst, len, ret_len, e);
+}
+
+static enum err write_output(void *ctx, int number, const void *bytes, size_t len, struct error *e)
+{
+    struct attempt *a = ctx;
+    struct attempt_output *output = &a->outputs[number];
+    if (output->fid[0] == '\0') {
         struct blob_meta meta = { .owner = a->job->owner,
                                   .filename = a->job->filename,
                                   .content_type = "audio/mpeg" };
-        id_new(a->mp3_fid);
-        enum err rc = blobs_create(a->converter->mp3s, a->mp3_fid, &meta, &a->writer, e);
+        id_new(output->fid);
+        enum err rc = blobs_create(a->converter->mp3s, output->fid, &meta, &output->writer, e);
         if (rc != OK) {
+            output->fid[0] = '\0';
+            output->writer = NULL;
             return rc;
         }
     }
-    return blob_write(a->writer, bytes, len, e);
+    return blob_write(output->writer, bytes, len, e);
 }
 
-static enum err rewrite_head(void *ctx, const void *bytes, size_t len, struct error *e)
+static enum err rewrite_output(void *ctx, int number, int64_t offset, const void *bytes, size_t len,
+                               struct error *e)
 {
     struct attempt *a = ctx;
-    return a->writer == NULL ? err_set(e, ERR_FAULT, "a tag without output")
-                             : blob_rewrite_head(a->writer, bytes, len, e);
+    return blob_rewrite(a->outputs[number].writer, offset, bytes, len, e);
+}
+
+/* One of several is set aside, so that memory does not grow with their number. None is committed
+ * before all are whole: what a crash leaves uncommitted is found and removed. */
+static enum err end_output(void *ctx, int number, struct error *e)
+{
+    struct attempt *a = ctx;
+    struct attempt_output *output = &a->outputs[number];
+    if (number == 0) {
+        return OK;
+    }
+    enum err rc = blob_suspend(output->writer, e);
+    output->writer = NULL;
+    return rc;
 }
 
 static void on_input(void *ctx, const struct job_input *input)
@@ -231,12 +260,79 @@ static enum attempt_result end_transient(struct attempt *a, const struct error *
     return give_back(a, true);
 }
 
-static void remove_output(struct attempt *a)
+/* Whatever there is of outputs that are not wanted. */
+static void discard_outputs(struct attempt *a, bool with_committed)
 {
-    struct error e = { 0 };
-    if (blobs_remove(a->converter->mp3s, a->mp3_fid, &e) != OK) {
-        log_warn("the output %s of a lost attempt could not be removed: %s", a->mp3_fid, e.text);
+    for (int i = 0; i < JOB_OUTPUTS_MAX; i++) {
+        struct attempt_output *output = &a->outputs[i];
+        struct error e = { 0 };
+        bool is_stored = output->fid[0] != '\0' && output->writer == NULL;
+        blob_abort(output->writer);
+        output->writer = NULL;
+        if (is_stored && (with_committed || !output->is_committed) &&
+            blobs_remove(a->converter->mp3s, output->fid, &e) != OK) {
+            log_warn("the output %s of a lost attempt could not be removed: %s", output->fid,
+                     e.text);
+        }
     }
+}
+
+static enum err commit_output(struct attempt *a, int number, struct job_output *ret_output,
+                              struct error *e)
+{
+    struct attempt_output *output = &a->outputs[number];
+    int64_t offset = 0;
+    enum err rc = OK;
+    if (output->writer == NULL) {
+        rc = blobs_resume(a->converter->mp3s, output->fid, &output->writer, &offset, e);
+    }
+    if (rc == OK) {
+        rc = blob_commit(output->writer, ret_output->sha256, e);
+    }
+    if (rc == OK) {
+        output->writer = NULL;
+        output->is_committed = true;
+        (void)text_copy(ret_output->fid, sizeof(ret_output->fid), output->fid);
+    }
+    return rc;
+}
+
+static enum err commit_outputs(struct attempt *a, const struct engine_result *result,
+                               struct error *e)
+{
+    struct job *job = a->job;
+    job->output_count = result->output_count;
+    for (int i = 0; i < result->output_count; i++) {
+        job->outputs[i] = result->outputs[i];
+        enum err rc = commit_output(a, result->numbers[i], &job->outputs[i], e);
+        if (rc != OK) {
+            return rc;
+        }
+        keep_delivery(a, clock_mono_ms());
+    }
+    (void)text_copy(job->mp3_fid, sizeof(job->mp3_fid), job->outputs[0].fid);
+    return OK;
+}
+
+static void count_success(const struct attempt *a, const struct engine_result *result)
+{
+    double elapsed_s = (double)(clock_mono_ms() - a->started_ms) / 1e3;
+    double media_s = 0;
+    int64_t size_bytes = 0;
+    for (int i = 0; i < result->output_count; i++) {
+        media_s += result->outputs[i].duration_s;
+        size_bytes += result->outputs[i].size_bytes;
+    }
+    metric_add(&metric_jobs_total, 0, 1);
+    metric_observe(&metric_job_duration, 0, elapsed_s);
+    metric_add(&metric_media, 0, (int64_t)media_s);
+    metric_add(&metric_input_bytes, 0, a->job->size_bytes);
+    metric_add(&metric_output_bytes, 0, size_bytes);
+    metric_set(&metric_last_completed, 0, clock_wall_ms() / 1000);
+    log_info("job done: %d MP3s of %.3f s of sound in %.3f s, %lld bytes, engine cpu %lld ms, "
+             "rss %lld KiB",
+             result->output_count, media_s, elapsed_s, (long long)size_bytes,
+             (long long)result->cpu_ms, (long long)(result->peak_rss_bytes / 1024));
 }
 
 static enum attempt_result end_succeeded(struct attempt *a, const struct engine_result *result)
@@ -244,34 +340,25 @@ static enum attempt_result end_succeeded(struct attempt *a, const struct engine_
     struct job *job = a->job;
     struct error e = { 0 };
     job->phase = JOB_PHASE_STORING;
-    job->outputs[0] = result->output;
-    if (blob_commit(a->writer, job->outputs[0].sha256, &e) != OK) {
+    if (commit_outputs(a, result, &e) != OK) {
+        discard_outputs(a, true);
+        job->output_count = 0;
+        job->mp3_fid[0] = '\0';
         return end_transient(a, &e);
     }
-    a->writer = NULL;
     job->state = JOB_SUCCEEDED;
     job->progress.percent = 100;
     job->progress.eta_s = 0;
-    job->progress.media_time_s = result->output.duration_s;
-    (void)text_copy(job->mp3_fid, sizeof(job->mp3_fid), a->mp3_fid);
+    job->progress.media_time_s = result->outputs[0].duration_s;
     enum err rc = finish_record(a);
     if (rc == ERR_CANCELLED || rc == ERR_CONFLICT) {
-        remove_output(a);
+        discard_outputs(a, true);
         return ATTEMPT_LOST;
     }
     if (rc != OK) {
         return ATTEMPT_GIVE_BACK;
     }
-    double elapsed_s = (double)(clock_mono_ms() - a->started_ms) / 1e3;
-    metric_add(&metric_jobs_total, 0, 1);
-    metric_observe(&metric_job_duration, 0, elapsed_s);
-    metric_add(&metric_media, 0, (int64_t)result->output.duration_s);
-    metric_add(&metric_input_bytes, 0, job->size_bytes);
-    metric_add(&metric_output_bytes, 0, result->output.size_bytes);
-    metric_set(&metric_last_completed, 0, clock_wall_ms() / 1000);
-    log_info("job done: %.3f s of sound in %.3f s, %lld bytes, engine cpu %lld ms, rss %lld KiB",
-             result->output.duration_s, elapsed_s, (long long)result->output.size_bytes,
-             (long long)result->cpu_ms, (long long)(result->peak_rss_bytes / 1024));
+    count_success(a, result);
     return ATTEMPT_ENDED;
 }
 
@@ -312,6 +399,21 @@ static enum attempt_result end_unsuccessful(struct attempt *a, enum err rc,
     return end_transient(a, e);
 }
 
+/* The picture that came with the job, for the engine. */
+static enum err offer_cover(struct attempt *a, struct engine_job *run, struct error *e)
+{
+    struct blob_stat stat;
+    if (a->job->cover_fid[0] == '\0') {
+        return OK;
+    }
+    enum err rc = blobs_stat(a->converter->videos, a->job->cover_fid, &stat, e);
+    if (rc == OK) {
+        run->cover_size = stat.size_bytes;
+        run->read_cover = read_cover;
+    }
+    return rc;
+}
+
 enum attempt_result attempt_run(struct converter *c, struct job *job, struct queue_message *message)
 {
     struct attempt a = { .converter = c, .job = job, .message = message };
@@ -322,13 +424,14 @@ enum attempt_result attempt_run(struct converter *c, struct job *job, struct que
     memset(&job->error, 0, sizeof(job->error));
     job->phase = JOB_PHASE_PROBING;
     struct engine_job run = { .zygote = c->zygote,
-                              .options = &job->request.options,
+                              .request = &job->request,
                               .threads = c->threads,
                               .input_size = job->size_bytes,
                               .ctx = &a,
                               .read = read_input,
                               .write = write_output,
-                              .rewrite_head = rewrite_head,
+                              .rewrite = rewrite_output,
+                              .end_output = end_output,
                               .on_input = on_input,
                               .on_progress = on_progress,
                               .keep_going = keep_going,
@@ -345,11 +448,12 @@ enum attempt_result attempt_run(struct converter *c, struct job *job, struct que
         /* Earlier attempts took their converters with them: not this one too. */
         return end_failed(&a, PROBLEM_ATTEMPTS_EXHAUSTED, exhausted);
     }
-    enum err rc = engine_run(&run, &result, &e);
+    enum err rc = offer_cover(&a, &run, &e);
+    rc = rc != OK ? rc : engine_run(&run, &result, &e);
     job->input.bytes_read = result.input_bytes;
     metric_add(&metric_fetched_bytes, 0, result.input_bytes);
     enum attempt_result ended = rc == OK ? end_succeeded(&a, &result)
                                          : end_unsuccessful(&a, rc, &result, &e);
-    blob_abort(a.writer);
+    discard_outputs(&a, false);
     return ended;
 }

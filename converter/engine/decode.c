@@ -1,6 +1,7 @@
 #include "decode.h"
 
 #include <libavcodec/avcodec.h>
+#include <libavutil/frame.h>
 
 #include "codecs.h"
 
@@ -18,9 +19,10 @@
 #define MAX_TIME_US ((int64_t)1000 * 3600 * 1000000)
 
 struct decode {
-    struct demux *demux;
+    struct decode_params params;
+    const AVStream *stream;
     AVCodecContext *context;
-    AVPacket *packet;
+    AVFrame *frame;
     int64_t packets, bad_packets;
     int errors_in_a_row;
     int64_t decoded_us; /* sum of the frames' lengths */
@@ -30,31 +32,33 @@ struct decode {
 
 static int open_context(struct decode *d)
 {
-    const AVStream *stream = demux_stream(d->demux);
-    d->context = avcodec_alloc_context3(demux_decoder(d->demux));
-    d->packet = av_packet_alloc();
-    if (d->context == NULL || d->packet == NULL) {
+    const AVCodec *decoder = demux_decoder(d->params.demux, d->params.stream);
+    d->context = avcodec_alloc_context3(decoder);
+    d->frame = av_frame_alloc();
+    if (d->context == NULL || d->frame == NULL) {
         return AVERROR(ENOMEM);
     }
-    int error = avcodec_parameters_to_context(d->context, stream->codecpar);
+    int error = avcodec_parameters_to_context(d->context, d->stream->codecpar);
     if (error < 0) {
         return error;
     }
-    d->context->pkt_timebase = stream->time_base;
+    d->context->pkt_timebase = d->stream->time_base;
     d->context->thread_count = 1;
     AVDictionary *options = NULL;
     error = av_dict_set(&options, "codec_whitelist", codecs_decoders(), 0);
     if (error >= 0) {
-        error = avcodec_open2(d->context, demux_decoder(d->demux), &options);
+        error = avcodec_open2(d->context, decoder, &options);
     }
     av_dict_free(&options);
     return error;
 }
 
-enum err decode_open(struct demux *demux, struct decode **ret_decode, struct failure *f)
+enum err decode_open(const struct decode_params *params, struct decode **ret_decode,
+                     struct failure *f)
 {
     AUTO(decode_close) struct decode *d = xcalloc(1, sizeof(*d));
-    d->demux = demux;
+    d->params = *params;
+    d->stream = demux_stream(params->demux, params->stream);
     int error = open_context(d);
     if (error == AVERROR(ENOMEM)) {
         return failure_set(f, PROBLEM_RESOURCE_LIMIT, "The sound needs too much memory.");
@@ -62,7 +66,7 @@ enum err decode_open(struct demux *demux, struct decode **ret_decode, struct fai
     if (error < 0) {
         return failure_set(f, PROBLEM_UNSUPPORTED_CODEC,
                            "Its sound (%s) is of a kind that cannot be decoded here.",
-                           avcodec_get_name(demux_stream(demux)->codecpar->codec_id));
+                           avcodec_get_name(d->stream->codecpar->codec_id));
     }
     *ret_decode = TAKE(d);
     return OK;
@@ -71,15 +75,15 @@ enum err decode_open(struct demux *demux, struct decode **ret_decode, struct fai
 void decode_close(struct decode *d)
 {
     if (d != NULL) {
-        av_packet_free(&d->packet);
+        av_frame_free(&d->frame);
         avcodec_free_context(&d->context);
         free(d);
     }
 }
 
-static enum err check_complete(const struct decode *d, struct failure *f)
+enum err decode_check(const struct decode *d, struct failure *f)
 {
-    int64_t promised_us = demux_promised_us(d->demux);
+    int64_t promised_us = demux_promised_us(d->params.demux, d->params.stream);
     int64_t reached_us = d->decoded_us > d->end_us ? d->decoded_us : d->end_us;
     if (d->packets == 0 && promised_us == 0) {
         return failure_set(f, PROBLEM_NO_AUDIO, "The video's sound track is empty.");
@@ -133,8 +137,8 @@ static enum err accept_frame(struct decode *d, const AVFrame *frame, struct fail
     d->decoded_us += (int64_t)length_us;
     d->rest_us = length_us - (double)(int64_t)length_us;
     if (frame->best_effort_timestamp != AV_NOPTS_VALUE) {
-        int64_t start_us = av_rescale_q(frame->best_effort_timestamp,
-                                        demux_stream(d->demux)->time_base, AV_TIME_BASE_Q);
+        int64_t start_us = av_rescale_q(frame->best_effort_timestamp, d->stream->time_base,
+                                        AV_TIME_BASE_Q);
         /* Timestamps are the file's word: they may be anything. */
         start_us = start_us < MAX_TIME_US ? start_us : MAX_TIME_US;
         int64_t end_us = start_us + (int64_t)length_us;
@@ -143,48 +147,42 @@ static enum err accept_frame(struct decode *d, const AVFrame *frame, struct fail
     return OK;
 }
 
-/* Gives the decoder its next packet, or its end. */
-static enum err send_next(struct decode *d, struct failure *f)
-{
-    bool is_end = false;
-    enum err err = demux_read(d->demux, d->packet, &is_end, f);
-    if (err != OK) {
-        return err;
-    }
-    if (is_end) {
-        int error = avcodec_send_packet(d->context, NULL);
-        return error < 0 && error != AVERROR_EOF ? on_error(d, error, f) : OK;
-    }
-    d->packets++;
-    if (av_packet_get_side_data(d->packet, AV_PKT_DATA_ENCRYPTION_INFO, NULL) != NULL) {
-        av_packet_unref(d->packet);
-        return failure_set(f, PROBLEM_ENCRYPTED_INPUT, "The sound is encrypted (DRM).");
-    }
-    int error = avcodec_send_packet(d->context, d->packet);
-    av_packet_unref(d->packet);
-    return error < 0 ? on_error(d, error, f) : OK;
-}
-
-enum err decode_next(struct decode *d, AVFrame *frame, bool *ret_end, struct failure *f)
+/* What the decoder has ready. It wants another packet then, or is at its end. */
+static enum err receive_frames(struct decode *d, struct failure *f)
 {
     while (true) {
-        int error = avcodec_receive_frame(d->context, frame);
+        int error = avcodec_receive_frame(d->context, d->frame);
+        if (error == AVERROR(EAGAIN) || error == AVERROR_EOF) {
+            return OK;
+        }
         enum err err = OK;
-        if (error == 0 && frame->nb_samples > 0) {
-            *ret_end = false;
-            return accept_frame(d, frame, f);
-        }
-        if (error == AVERROR_EOF) {
-            *ret_end = true;
-            return check_complete(d, f);
-        }
-        if (error == AVERROR(EAGAIN)) {
-            err = send_next(d, f);
-        } else if (error < 0) {
+        if (error < 0) {
             err = on_error(d, error, f);
+        } else if (d->frame->nb_samples > 0) {
+            err = accept_frame(d, d->frame, f);
+            err = err != OK ? err : d->params.on_frame(d->params.ctx, d->frame, f);
         }
+        av_frame_unref(d->frame);
         if (err != OK) {
             return err;
         }
     }
+}
+
+enum err decode_packet(struct decode *d, const AVPacket *packet, struct failure *f)
+{
+    if (packet != NULL) {
+        d->packets++;
+        if (av_packet_get_side_data(packet, AV_PKT_DATA_ENCRYPTION_INFO, NULL) != NULL) {
+            return failure_set(f, PROBLEM_ENCRYPTED_INPUT, "The sound is encrypted (DRM).");
+        }
+    }
+    int error = avcodec_send_packet(d->context, packet);
+    enum err err = error < 0 && error != AVERROR_EOF ? on_error(d, error, f) : OK;
+    return err != OK ? err : receive_frames(d, f);
+}
+
+int64_t decode_us(const struct decode *d)
+{
+    return d->decoded_us;
 }

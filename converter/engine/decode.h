@@ -13,13 +13,24 @@
 
 struct decode;
 
-/* The demux must outlive it. */
-enum err decode_open(struct demux *demux, struct decode **ret_decode, struct failure *f) MUST_CHECK;
+struct decode_params {
+    const struct demux *demux; /* must outlive it */
+    int stream;
+    void *ctx;
+    enum err (*on_frame)(void *ctx, const AVFrame *frame, struct failure *f);
+};
+
+enum err decode_open(const struct decode_params *params, struct decode **ret_decode,
+                     struct failure *f) MUST_CHECK;
 void decode_close(struct decode *d);
 DEFINE_AUTO(struct decode *, decode_close)
 
-/* The next frame: of 1 to 8 channels and 8 to 192 kHz, never empty. *ret_end: there was none, and
- * what came before was all that the container had promised, or nearly (95 %). */
-enum err decode_next(struct decode *d, AVFrame *frame, bool *ret_end, struct failure *f) MUST_CHECK;
+/* Decodes a packet of the stream; NULL: its end, once. Each frame that comes of it goes to
+ * on_frame: of 1 to 8 channels and 8 to 192 kHz, never empty. */
+enum err decode_packet(struct decode *d, const AVPacket *packet, struct failure *f) MUST_CHECK;
+/* After the end: whether that was all that the container had promised, or nearly (95 %). */
+enum err decode_check(const struct decode *d, struct failure *f) MUST_CHECK;
+/* How much sound there has been so far. */
+int64_t decode_us(const struct decode *d);
 
 #endif

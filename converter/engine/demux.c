@@ -12,6 +12,7 @@
 #define PROBE_SIZE "5000000"
 #define ANALYZE_US "2000000"
 #define MAX_STREAMS "32"
+#define STREAMS_MAX 64 /* more than that: some containers find streams late */
 #define MAX_PROBE_PACKETS "2500"
 /* Below this libavformat guesses: text and noise look like MPEG audio to it. */
 #define MIN_PROBE_SCORE 10
@@ -19,13 +20,13 @@
 
 struct demux {
     struct input *in;
-    const char *track; /* which is wanted; "": the default */
     AVFormatContext *context;
-    AVStream *stream;
-    const AVCodec *decoder;
-    int64_t promised_us;
-    int64_t duration_us;
-    unsigned seen_streams; /* whose discard has been set */
+    bool is_examined;          /* libavformat has looked into the data */
+    bool has_promise;          /* what the lengths say is the container's word, no guess */
+    int64_t promised_whole_us; /* of the container; 0: none */
+    bool is_selecting;         /* demux_select was called */
+    uint64_t selected;         /* streams, by bits */
+    unsigned seen_streams;     /* whose discard has been set */
 };
 
 /* No file and no address is ever opened for a container's sake. */
@@ -118,13 +119,18 @@ static bool is_audio(const AVStream *stream)
     return stream->codecpar->codec_type == AVMEDIA_TYPE_AUDIO;
 }
 
+static bool is_selected(const struct demux *d, int stream)
+{
+    return stream < STREAMS_MAX && (d->selected & UINT64_C(1) << stream) != 0;
+}
+
 /* Streams that are not read are not even parsed; where the container allows it they are not
  * fetched. A stream may turn up late. */
 static void discard_others(struct demux *d)
 {
     for (; d->seen_streams < d->context->nb_streams; d->seen_streams++) {
         AVStream *stream = d->context->streams[d->seen_streams];
-        bool is_wanted = d->stream == NULL ? is_audio(stream) : stream == d->stream;
+        bool is_wanted = d->is_selecting ? is_selected(d, (int)d->seen_streams) : is_audio(stream);
         stream->discard = is_wanted ? AVDISCARD_DEFAULT : AVDISCARD_ALL;
     }
 }
@@ -157,71 +163,75 @@ static const char *language_of(const AVStream *stream)
 }
 
 /* Whether the track with this number may be taken. */
-static bool is_wanted(const struct demux *d, const AVStream *stream, int number)
+static bool is_wanted(const char *track, const AVStream *stream, int number)
 {
     char text[16];
     (void)snprintf(text, sizeof(text), "%d", number);
-    return d->track[0] == '\0' || strcmp(d->track, text) == 0 ||
-           av_strcasecmp(d->track, language_of(stream)) == 0;
+    return track[0] == '\0' || strcmp(track, text) == 0 ||
+           av_strcasecmp(track, language_of(stream)) == 0;
 }
 
-static enum err track_not_found(const struct demux *d, struct failure *f)
+static enum err track_not_found(const struct demux *d, const char *wanted, struct failure *f)
 {
-    struct job_input input;
+    AUTO(mem_free) struct job_input *input = xmalloc(sizeof(*input));
     char list[128] = "";
     size_t len = 0;
-    demux_describe(d, &input);
-    for (int i = 0; i < input.track_count && len < sizeof(list) - 1; i++) {
-        const struct job_track *track = &input.tracks[i];
+    demux_describe(d, input);
+    for (int i = 0; i < input->track_count && len < sizeof(list) - 1; i++) {
+        const struct job_track *track = &input->tracks[i];
         int added = snprintf(list + len, sizeof(list) - len, "%s%d (%s%s%s)", i == 0 ? "" : ", ", i,
                              track->codec, track->language[0] == '\0' ? "" : ", ", track->language);
         len += added > 0 ? (size_t)added : 0;
     }
-    return failure_set(f, PROBLEM_TRACK_NOT_FOUND, "There is no track %s; there are: %s.", d->track,
+    return failure_set(f, PROBLEM_TRACK_NOT_FOUND, "There is no track %s; there are: %s.", wanted,
                        list);
 }
 
-/* Of those that are wanted, the track marked as default, else the first that can be decoded. */
-static enum err pick_stream(struct demux *d, struct failure *f)
+/* Why none of the wanted tracks will do; `first` is one of them, NULL: there is none. */
+static enum err no_track(const struct demux *d, const char *track, const AVStream *first,
+                         bool has_audio, struct failure *f)
 {
-    AVStream *first = NULL;
-    int number = 0;
-    bool has_audio = false;
-    for (unsigned i = 0; i < d->context->nb_streams; i++) {
-        AVStream *stream = d->context->streams[i];
-        if (!is_audio(stream)) {
-            continue;
-        }
-        has_audio = true;
-        if (!is_wanted(d, stream, number++)) {
-            continue;
-        }
-        first = first == NULL ? stream : first;
-        bool is_default = (stream->disposition & AV_DISPOSITION_DEFAULT) != 0;
-        bool beats = d->stream == NULL ||
-                     (is_default && (d->stream->disposition & AV_DISPOSITION_DEFAULT) == 0);
-        const AVCodec *decoder = find_decoder(stream);
-        if (decoder != NULL && beats && !is_encrypted(stream)) {
-            d->stream = stream;
-            d->decoder = decoder;
-        }
-    }
     if (first == NULL && has_audio) {
-        return track_not_found(d, f);
+        return track_not_found(d, track, f);
     }
     if (first == NULL) {
         return failure_set(f, PROBLEM_NO_AUDIO, "The video has no sound.");
     }
-    if (d->stream == NULL && is_encrypted(first)) {
+    if (is_encrypted(first)) {
         return failure_set(f, PROBLEM_ENCRYPTED_INPUT, "The sound is encrypted (DRM).");
     }
-    if (d->stream == NULL) {
-        return failure_set(f, PROBLEM_UNSUPPORTED_CODEC,
-                           "Its sound is in a format (%s) that "
-                           "cannot be decoded here.",
-                           avcodec_get_name(first->codecpar->codec_id));
+    return failure_set(f, PROBLEM_UNSUPPORTED_CODEC,
+                       "Its sound is in a format (%s) that cannot be decoded here.",
+                       avcodec_get_name(first->codecpar->codec_id));
+}
+
+static bool is_default(const AVStream *stream)
+{
+    return (stream->disposition & AV_DISPOSITION_DEFAULT) != 0;
+}
+
+/* Of those that are wanted, the track marked as default, else the first that can be decoded. */
+enum err demux_find_track(const struct demux *d, const char *track, int *ret_track, int *ret_stream,
+                          struct failure *f)
+{
+    const AVStream *first = NULL;
+    const AVStream *best = NULL;
+    int number = -1;
+    for (unsigned i = 0; i < d->context->nb_streams && i < STREAMS_MAX; i++) {
+        const AVStream *stream = d->context->streams[i];
+        number += is_audio(stream) ? 1 : 0;
+        if (!is_audio(stream) || !is_wanted(track, stream, number)) {
+            continue;
+        }
+        first = first == NULL ? stream : first;
+        bool beats = best == NULL || (is_default(stream) && !is_default(best));
+        if (beats && find_decoder(stream) != NULL && !is_encrypted(stream)) {
+            best = stream;
+            *ret_track = number;
+            *ret_stream = (int)i;
+        }
     }
-    return OK;
+    return best != NULL ? OK : no_track(d, track, first, number >= 0, f);
 }
 
 static int64_t stream_duration_us(const AVStream *stream)
@@ -262,19 +272,6 @@ static int64_t container_duration_us(const struct demux *d)
     return d->context->duration > 0 ? d->context->duration : 0;
 }
 
-static int64_t find_promise(const struct demux *d)
-{
-    int64_t us = stream_duration_us(d->stream);
-    us = us > 0 ? us : tag_duration_us(d->stream);
-    return us == 0 && has_audio_only(d) ? container_duration_us(d) : us;
-}
-
-static int64_t longest_us(const struct demux *d)
-{
-    int64_t us = d->stream == NULL ? 0 : stream_duration_us(d->stream);
-    return us > 0 ? us : container_duration_us(d);
-}
-
 /* Whether the header alone told enough: then nothing is decoded to find it out, which for a video
  * costs more than everything else at the start. */
 static bool is_known(const struct demux *d)
@@ -302,43 +299,65 @@ static enum err examine(struct demux *d, struct failure *f)
     return OK;
 }
 
-/* Whether find_promise may be believed: estimates from the data fill the same fields, and with
- * several streams one's length is lent to the others. */
-static bool has_promise(const struct demux *d, bool is_examined)
+/* Estimates from the data fill the same fields as a promise, and with several streams one's length
+ * is lent to the others. */
+static bool is_promise(const struct demux *d)
 {
-    return !is_examined || (has_audio_only(d) &&
-                            d->context->duration_estimation_method == AVFMT_DURATION_FROM_STREAM);
+    return !d->is_examined || (has_audio_only(d) && d->context->duration_estimation_method ==
+                                                        AVFMT_DURATION_FROM_STREAM);
 }
 
-static enum err choose(struct demux *d, struct failure *f)
+int64_t demux_promised_us(const struct demux *d, int stream)
 {
-    bool is_examined = !is_known(d);
-    enum err err = is_examined ? examine(d, f) : OK;
-    err = err != OK ? err : pick_stream(d, f);
+    const AVStream *s = demux_stream(d, stream);
+    if (!d->has_promise) {
+        return 0;
+    }
+    int64_t us = stream_duration_us(s);
+    us = us > 0 ? us : tag_duration_us(s);
+    return us == 0 && has_audio_only(d) ? d->promised_whole_us : us;
+}
+
+int64_t demux_duration_us(const struct demux *d, int stream)
+{
+    int64_t us = stream_duration_us(demux_stream(d, stream));
+    return us > 0 ? us : container_duration_us(d);
+}
+
+static bool is_any_length_known(const struct demux *d)
+{
+    bool is_known = container_duration_us(d) > 0;
+    for (unsigned i = 0; i < d->context->nb_streams; i++) {
+        const AVStream *stream = d->context->streams[i];
+        is_known |= is_audio(stream) && stream_duration_us(stream) > 0;
+    }
+    return is_known;
+}
+
+static enum err look_inside(struct demux *d, struct failure *f)
+{
+    d->is_examined = !is_known(d);
+    enum err err = d->is_examined ? examine(d, f) : OK;
     if (err != OK) {
         return err;
     }
-    if (has_promise(d, is_examined)) {
-        d->promised_us = find_promise(d);
-    }
-    /* A file of sound alone whose header keeps its length to itself (a bare MP3). */
-    if (!is_examined && longest_us(d) == 0 && has_audio_only(d)) {
+    d->has_promise = is_promise(d);
+    d->promised_whole_us = container_duration_us(d);
+    /* A file of sound alone whose header keeps its length to itself (a bare MP3). What is found
+     * then is a guess. */
+    if (!d->is_examined && !is_any_length_known(d) && has_audio_only(d)) {
+        d->has_promise = false;
         err = examine(d, f);
     }
-    d->duration_us = longest_us(d);
-    d->seen_streams = 0;
-    discard_others(d);
     return err;
 }
 
-enum err demux_open(struct input *in, const char *track, struct demux **ret_demux,
-                    struct failure *f)
+enum err demux_open(struct input *in, struct demux **ret_demux, struct failure *f)
 {
     AUTO(demux_close) struct demux *d = xcalloc(1, sizeof(*d));
     d->in = in;
-    d->track = track;
     enum err err = open_container(d, f);
-    err = err != OK ? err : choose(d, f);
+    err = err != OK ? err : look_inside(d, f);
     if (err != OK) {
         return err;
     }
@@ -354,24 +373,27 @@ void demux_close(struct demux *d)
     }
 }
 
-const AVStream *demux_stream(const struct demux *d)
+void demux_select(struct demux *d, int stream)
 {
-    return d->stream;
+    d->is_selecting = true;
+    d->selected |= UINT64_C(1) << stream;
+    d->seen_streams = 0;
+    discard_others(d);
 }
 
-const AVCodec *demux_decoder(const struct demux *d)
+const AVFormatContext *demux_context(const struct demux *d)
 {
-    return d->decoder;
+    return d->context;
 }
 
-int64_t demux_promised_us(const struct demux *d)
+const AVStream *demux_stream(const struct demux *d, int stream)
 {
-    return d->promised_us;
+    return d->context->streams[stream];
 }
 
-int64_t demux_duration_us(const struct demux *d)
+const AVCodec *demux_decoder(const struct demux *d, int stream)
 {
-    return d->duration_us;
+    return find_decoder(demux_stream(d, stream));
 }
 
 /* Texts out of a file: only what is plain ASCII passes. */
@@ -384,25 +406,33 @@ static void copy_plain(char *dst, size_t size, const char *src)
     dst[len] = '\0';
 }
 
+static void describe_track(const AVStream *stream, struct job_track *track)
+{
+    track->channels = stream->codecpar->ch_layout.nb_channels;
+    track->sample_rate_hz = stream->codecpar->sample_rate;
+    copy_plain(track->codec, sizeof(track->codec), avcodec_get_name(stream->codecpar->codec_id));
+    copy_plain(track->language, sizeof(track->language), language_of(stream));
+}
+
 void demux_describe(const struct demux *d, struct job_input *ret_input)
 {
-    struct job_input input = { .duration_s = (double)d->duration_us / 1e6 };
-    copy_plain(input.container, sizeof(input.container), d->context->iformat->name);
-    for (unsigned i = 0; i < d->context->nb_streams && input.track_count < JOB_TRACKS_MAX; i++) {
-        const AVStream *stream = d->context->streams[i];
-        if (!is_audio(stream)) {
-            continue;
-        }
-        struct job_track *track = &input.tracks[input.track_count];
-        track->index = input.track_count++;
-        track->channels = stream->codecpar->ch_layout.nb_channels;
-        track->sample_rate_hz = stream->codecpar->sample_rate;
-        track->is_default = stream == d->stream;
-        copy_plain(track->codec, sizeof(track->codec),
-                   avcodec_get_name(stream->codecpar->codec_id));
-        copy_plain(track->language, sizeof(track->language), language_of(stream));
+    struct failure none;
+    int default_track = 0;
+    int default_stream = -1;
+    memset(ret_input, 0, sizeof(*ret_input));
+    copy_plain(ret_input->container, sizeof(ret_input->container), d->context->iformat->name);
+    if (demux_find_track(d, "", &default_track, &default_stream, &none) == OK) {
+        ret_input->duration_s = (double)demux_duration_us(d, default_stream) / 1e6;
     }
-    *ret_input = input;
+    for (unsigned i = 0; i < d->context->nb_streams && ret_input->track_count < JOB_TRACKS_MAX;
+         i++) {
+        if (is_audio(d->context->streams[i])) {
+            struct job_track *track = &ret_input->tracks[ret_input->track_count];
+            track->index = ret_input->track_count++;
+            track->is_default = (int)i == default_stream;
+            describe_track(d->context->streams[i], track);
+        }
+    }
 }
 
 enum err demux_read(struct demux *d, AVPacket *packet, bool *ret_end, struct failure *f)
@@ -422,7 +452,7 @@ enum err demux_read(struct demux *d, AVPacket *packet, bool *ret_end, struct fai
         if (d->seen_streams < d->context->nb_streams) {
             discard_others(d);
         }
-        if (packet->stream_index == d->stream->index) {
+        if (is_selected(d, packet->stream_index)) {
             *ret_end = false;
             return OK;
         }

@@ -19,22 +19,20 @@ struct edit {
     float slice[2][SLICE];
 };
 
-static int64_t to_samples(int64_t ms, int sample_rate_hz)
+int64_t edit_samples(int64_t ms, int sample_rate_hz)
 {
     return (ms * sample_rate_hz + 500) / 1000;
 }
 
 struct edit *edit_new(const struct edit_params *params)
 {
-    const struct job_options *o = params->options;
-    int rate = params->sample_rate_hz;
     struct edit *edit = xcalloc(1, sizeof(*edit));
-    edit->sample_rate_hz = rate;
+    edit->sample_rate_hz = params->sample_rate_hz;
     edit->channels = params->channels;
-    edit->start = to_samples(o->start_ms, rate);
-    edit->end = o->end_ms == 0 ? INT64_MAX : to_samples(o->end_ms, rate);
-    edit->fade_in = to_samples(o->fade_in_ms, rate);
-    edit->fade_out = to_samples(o->fade_out_ms, rate);
+    edit->start = params->start;
+    edit->end = params->end;
+    edit->fade_in = params->fade_in;
+    edit->fade_out = params->fade_out;
     edit->ctx = params->ctx;
     edit->on_pcm = params->on_pcm;
     for (int c = 0; c < edit->channels && edit->fade_out > 0; c++) {
@@ -55,6 +53,11 @@ void edit_free(struct edit *edit)
 bool edit_is_over(const struct edit *edit)
 {
     return edit->seen >= edit->end;
+}
+
+bool edit_is_empty(const struct edit *edit)
+{
+    return edit->passed == 0;
 }
 
 static float gain_in(const struct edit *edit, int64_t at)

@@ -11,17 +11,20 @@
 
 #include "core/mem.h"
 #include "failure.h"
-#include "jobs/options.h"
 
 struct edit;
 
 struct edit_params {
     int sample_rate_hz;
     int channels;
-    const struct job_options *options; /* start, end, fades; used during edit_new only */
+    int64_t start, end;        /* in samples of the source's sound; end INT64_MAX: to its end */
+    int64_t fade_in, fade_out; /* lengths in samples */
     void *ctx;
     enum err (*on_pcm)(void *ctx, const float *const planes[2], size_t samples, struct failure *f);
 };
+
+/* The nearest sample. */
+int64_t edit_samples(int64_t ms, int sample_rate_hz);
 
 struct edit *edit_new(const struct edit_params *params) MUST_CHECK;
 void edit_free(struct edit *edit);
@@ -31,6 +34,8 @@ enum err edit_feed(struct edit *edit, const float *const planes[2], size_t sampl
                    struct failure *f) MUST_CHECK;
 /* Whether the end that was asked for is reached: more PCM would be dropped. */
 bool edit_is_over(const struct edit *edit);
+/* Whether nothing has been within start and end so far. */
+bool edit_is_empty(const struct edit *edit);
 /* Once, after the last feed: lets go what was held back. PROBLEM_TRIM_RANGE when the sound ended
  * before the start that was asked for. */
 enum err edit_finish(struct edit *edit, struct failure *f) MUST_CHECK;

@@ -8,9 +8,10 @@
 #include <stdint.h>
 
 #include "core/mem.h"
-#include "engine/protocol.h"
 #include "failure.h"
 #include "jobs/options.h"
+
+#define ENCODER_TAG_MAX 4096
 
 struct crew;
 struct encoder;
@@ -20,6 +21,7 @@ struct encoder_params {
     int sample_rate_hz;                /* one of MPEG's nine */
     int channels;                      /* 1 or 2 */
     struct crew *crew;                 /* outlives the encoder */
+    int max_buffers; /* stretches of PCM at a time, 2 at least; 0: as many as keep the crew busy */
     void *ctx;
     /* Whole frames or parts of them, in order; the first frame is a place for the tag. */
     enum err (*on_bytes)(void *ctx, const uint8_t *bytes, size_t len);
@@ -28,7 +30,7 @@ struct encoder_params {
 struct encoder_summary {
     int bitrate_kbps; /* the average */
     size_t tag_len;   /* 0: the output has no tag frame */
-    uint8_t tag[PROTOCOL_TAG_MAX];
+    uint8_t tag[ENCODER_TAG_MAX];
 };
 
 /* What params point to is used during this call only, but for ctx. */

@@ -25,7 +25,7 @@ struct joiner {
     int64_t written;         /* the number of the first frame that is not written yet */
     struct tag tag;
     size_t tag_len;
-    uint8_t tag_bytes[PROTOCOL_TAG_MAX];
+    uint8_t tag_bytes[ENCODER_TAG_MAX];
 };
 
 void joiner_init(struct joiner *j, void *ctx,

@@ -42,7 +42,7 @@ struct encoder {
     struct segment *running[BUFFERS_MAX];
     int running_count;
     float *spare[BUFFERS_MAX]; /* buffers of no segment */
-    int spare_count, buffer_count;
+    int spare_count, buffer_count, buffers_allowed;
 };
 
 static size_t buffer_samples(const struct encoder *enc)
@@ -68,7 +68,7 @@ static enum err join_oldest(struct encoder *enc, struct failure *f)
 /* A buffer, if need be that of the oldest segment, which then is waited for. */
 static enum err take_buffer(struct encoder *enc, float **ret_pcm, struct failure *f)
 {
-    while (enc->spare_count == 0 && enc->buffer_count == crew_threads(enc->crew) + SPARE_BUFFERS) {
+    while (enc->spare_count == 0 && enc->buffer_count == enc->buffers_allowed) {
         enum err err = join_oldest(enc, f);
         if (err != OK) {
             return err;
@@ -110,6 +110,10 @@ enum err encoder_open(const struct encoder_params *params, struct encoder **ret_
     enc->params.channels = params->channels;
     enc->params.frame_samples = params->sample_rate_hz >= 32000 ? 1152 : 576;
     enc->crew = params->crew;
+    int wanted = crew_threads(enc->crew) + SPARE_BUFFERS;
+    enc->buffers_allowed = params->max_buffers == 0 || wanted < params->max_buffers
+                               ? wanted
+                               : params->max_buffers;
     enc->length = FIRST_LENGTH;
     joiner_init(&enc->joiner, params->ctx, params->on_bytes);
     enum err err = begin_segment(enc, 0, f);

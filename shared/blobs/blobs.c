@@ -11,7 +11,7 @@
 #include "core/banned.h"
 
 #define BUCKET_MAX 20
-#define HEAD_MAX ((size_t)64 * 1024)
+#define REWRITE_MAX ((size_t)64 * 1024)
 /* Past the end of every blob; engines may add to offsets below it without overflow. */
 #define OFFSET_MAX ((int64_t)1 << 53)
 
@@ -177,20 +177,23 @@ enum err blob_write(struct blob_writer *w, const void *bytes, size_t len, struct
     return OK;
 }
 
-enum err blob_rewrite_head(struct blob_writer *w, const void *bytes, size_t len, struct error *e)
+enum err blob_rewrite(struct blob_writer *w, int64_t offset, const void *bytes, size_t len,
+                      struct error *e)
 {
     if (w->has_failed || w->has_sha256) {
         return refuse_failed(e);
     }
-    if (len > HEAD_MAX || (int64_t)len > w->size_bytes) {
-        return err_set(e, ERR_INVALID, "blobs: a head of %zu bytes cannot be rewritten", len);
+    if (len > REWRITE_MAX || offset < 0 || offset > w->size_bytes ||
+        (int64_t)len > w->size_bytes - offset) {
+        return err_set(e, ERR_INVALID, "blobs: %zu bytes at %lld cannot be rewritten", len,
+                       (long long)offset);
     }
     if (len == 0) {
         return OK;
     }
     blob_hash_free(w->hash);
     w->hash = NULL;
-    enum err err = w->blobs->ops->rewrite_head(w, bytes, len, e);
+    enum err err = w->blobs->ops->rewrite(w, offset, bytes, len, e);
     w->has_failed = err != OK;
     return err;
 }

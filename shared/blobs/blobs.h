@@ -63,10 +63,10 @@ enum err blobs_resume(struct blobs *b, const char *id, struct blob_writer **ret_
 /* After a failure only abort or suspend is allowed. */
 enum err blob_write(struct blob_writer *w, const void *bytes, size_t len,
                     struct error *e) MUST_CHECK;
-/* Replaces the first len bytes of what has been written so far (len <= 64 KiB, and <= what was
- * written); commit hashes anew. For the tag frame of an MP3, which is known last. */
-enum err blob_rewrite_head(struct blob_writer *w, const void *bytes, size_t len,
-                           struct error *e) MUST_CHECK;
+/* Replaces bytes within what has been written so far (len <= 64 KiB); commit hashes anew. For the
+ * tags of an MP3, which are known last. */
+enum err blob_rewrite(struct blob_writer *w, int64_t offset, const void *bytes, size_t len,
+                      struct error *e) MUST_CHECK;
 /* Bytes written so far, with those that were there when resumed. */
 int64_t blob_writer_size(const struct blob_writer *w);
 /* Makes the blob whole and durable. On OK the writer is freed, and *ret_sha256 (may be NULL) is

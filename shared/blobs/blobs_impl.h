@@ -41,7 +41,8 @@ struct blobs_ops {
                        struct error *e);
     /* Appends at w->size_bytes, which the dispatcher moves on afterwards. */
     enum err (*write)(struct blob_writer *w, const void *bytes, size_t len, struct error *e);
-    enum err (*rewrite_head)(struct blob_writer *w, const void *bytes, size_t len, struct error *e);
+    enum err (*rewrite)(struct blob_writer *w, int64_t offset, const void *bytes, size_t len,
+                        struct error *e);
     /* Exactly len bytes of what was written. Without has_fast_read_back only after settle, or for
      * what was there when resumed. */
     enum err (*read_back)(struct blob_writer *w, int64_t offset, void *dst, size_t len,

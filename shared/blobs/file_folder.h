@@ -41,8 +41,8 @@ enum err file_writer_create(struct blobs *b, const char *id, const struct blob_m
 enum err file_writer_resume(struct blobs *b, const char *id, struct blob_writer **ret_writer,
                             struct error *e);
 enum err file_writer_write(struct blob_writer *w, const void *bytes, size_t len, struct error *e);
-enum err file_writer_rewrite_head(struct blob_writer *w, const void *bytes, size_t len,
-                                  struct error *e);
+enum err file_writer_rewrite(struct blob_writer *w, int64_t offset, const void *bytes, size_t len,
+                             struct error *e);
 enum err file_writer_read_back(struct blob_writer *w, int64_t offset, void *dst, size_t len,
                                struct error *e);
 enum err file_writer_settle(struct blob_writer *w, struct error *e);

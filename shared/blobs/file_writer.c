@@ -147,10 +147,10 @@ enum err file_writer_write(struct blob_writer *base, const void *bytes, size_t l
     return err;
 }
 
-enum err file_writer_rewrite_head(struct blob_writer *base, const void *bytes, size_t len,
-                                  struct error *e)
+enum err file_writer_rewrite(struct blob_writer *base, int64_t offset, const void *bytes,
+                             size_t len, struct error *e)
 {
-    return write_at(writer_of(base)->fd, 0, bytes, len, e);
+    return write_at(writer_of(base)->fd, offset, bytes, len, e);
 }
 
 enum err file_writer_read_back(struct blob_writer *base, int64_t offset, void *dst, size_t len,

@@ -84,8 +84,8 @@ enum err gridfs_writer_create(struct blobs *b, const char *id, const struct blob
 enum err gridfs_writer_resume(struct blobs *b, const char *id, struct blob_writer **ret_writer,
                               struct error *e);
 enum err gridfs_writer_write(struct blob_writer *w, const void *bytes, size_t len, struct error *e);
-enum err gridfs_writer_rewrite_head(struct blob_writer *w, const void *bytes, size_t len,
-                                    struct error *e);
+enum err gridfs_writer_rewrite(struct blob_writer *w, int64_t offset, const void *bytes, size_t len,
+                               struct error *e);
 enum err gridfs_writer_read_back(struct blob_writer *w, int64_t offset, void *dst, size_t len,
                                  struct error *e);
 enum err gridfs_writer_settle(struct blob_writer *w, struct error *e);

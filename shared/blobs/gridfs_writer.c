@@ -353,36 +353,48 @@ enum err gridfs_writer_write(struct blob_writer *base, const void *bytes, size_t
     return OK;
 }
 
-static enum err rewrite_stored(struct gridfs_writer *w, struct gridfs_session *s, const void *bytes,
+/* Bytes within a chunk that is stored already. */
+static enum err rewrite_stored(struct gridfs_writer *w, int32_t n, size_t at, const void *bytes,
                                size_t len, struct error *e)
 {
     size_t got = 0;
+    struct gridfs_session s;
     AUTO(mem_free) uint8_t *chunk = xmalloc(GRIDFS_CHUNK_SIZE);
-    enum err err = gridfs_read_range(s, w->id, GRIDFS_CHUNK_SIZE, -1, 0, chunk, GRIDFS_CHUNK_SIZE,
-                                     &got, e);
-    if (err == OK && got < len) {
-        err = err_set(e, ERR_CORRUPT, "gridfs: chunk 0 is missing or short");
-    }
+    enum err err = gridfs_begin(w->blobs, &s, e);
     if (err != OK) {
         return err;
     }
-    memcpy(chunk, bytes, len);
-    return replace_chunk(w, s, 0, chunk, got, e);
+    err = gridfs_read_range(&s, w->id, GRIDFS_CHUNK_SIZE, -1, (int64_t)n * GRIDFS_CHUNK_SIZE, chunk,
+                            GRIDFS_CHUNK_SIZE, &got, e);
+    if (err == OK && got < at + len) {
+        err = err_set(e, ERR_CORRUPT, "gridfs: chunk %d is missing or short", n);
+    }
+    if (err == OK) {
+        memcpy(chunk + at, bytes, len);
+        err = replace_chunk(w, &s, n, chunk, got, e);
+    }
+    gridfs_end(&s);
+    return err;
 }
 
-enum err gridfs_writer_rewrite_head(struct blob_writer *base, const void *bytes, size_t len,
-                                    struct error *e)
+enum err gridfs_writer_rewrite(struct blob_writer *base, int64_t offset, const void *bytes,
+                               size_t len, struct error *e)
 {
     struct gridfs_writer *w = writer_of(base);
-    if (w->next_n == 0) {
-        memcpy(w->frames[0] + GRIDFS_FRAME_DATA, bytes, len);
-        return OK;
-    }
-    struct gridfs_session s;
-    enum err err = gridfs_begin(w->blobs, &s, e);
-    if (err == OK) {
-        err = rewrite_stored(w, &s, bytes, len, e);
-        gridfs_end(&s);
+    const uint8_t *from = bytes;
+    enum err err = OK;
+    while (len > 0 && err == OK) {
+        int32_t n = (int32_t)(offset / GRIDFS_CHUNK_SIZE);
+        size_t at = (size_t)(offset % GRIDFS_CHUNK_SIZE);
+        size_t part = GRIDFS_CHUNK_SIZE - at < len ? GRIDFS_CHUNK_SIZE - at : len;
+        if (n >= w->next_n) {
+            memcpy(w->frames[n - w->next_n] + GRIDFS_FRAME_DATA + at, from, part);
+        } else {
+            err = rewrite_stored(w, n, at, from, part, e);
+        }
+        offset += (int64_t)part;
+        from += part;
+        len -= part;
     }
     return err;
 }

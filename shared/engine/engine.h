@@ -17,11 +17,14 @@ struct zygote; /* engine/zygote.h: for who runs many files */
  * LAME's own state and a stack. */
 #define ENGINE_THREAD_BYTES ((int64_t)16 << 20)
 
+/* The same for each output after the first. */
+#define ENGINE_OUTPUT_BYTES ((int64_t)48 << 20)
+
 #define ENGINE_THREADS_MAX 64 /* as PROTOCOL_THREADS_MAX */
 
 struct engine_limits {
     int64_t max_duration_s;      /* decoded audio; default 6 h */
-    int64_t max_output_bytes;    /* 0: from the duration and the bitrate */
+    int64_t max_output_bytes;    /* of all outputs; 0: from the duration and the bitrates */
     int64_t memory_bytes;        /* RLIMIT_AS, without ENGINE_THREAD_BYTES; default 512 MiB */
     int64_t wall_limit_s;        /* default 3 h */
     int64_t no_progress_limit_s; /* default 60 */
@@ -32,18 +35,28 @@ void engine_limits_default(struct engine_limits *l);
 struct engine_job {
     const char *program; /* path of unreel-engine; NULL: beside the running binary, else on PATH */
     struct zygote *zygote; /* the child comes from it, and program is not looked at; NULL: exec'd */
-    const struct job_options *options;
+    const struct job_request *request; /* settled */
+    bool is_probe;                     /* only on_input is wanted: nothing is converted */
+    bool is_stream;                    /* the input is read from its start to its end only */
     struct engine_limits limits;
     int threads;        /* for the encoder, 1 to 64; the output does not depend on it */
     int64_t input_size; /* bytes; of an input still growing: what is known, or -1 */
+    int64_t cover_size; /* of the picture for JOB_COVER_UPLOAD; 0: there is none */
     void *ctx;          /* for the callbacks, which all run on the caller's thread */
     /* Positional read of the input, as blobs_pread. A failure ends the run and is its result. */
     enum err (*read)(void *ctx, int64_t offset, void *dst, size_t len, size_t *ret_len,
                      struct error *e);
-    /* Output, in order. */
-    enum err (*write)(void *ctx, const void *bytes, size_t len, struct error *e);
-    /* Once, after the last write: the tag frame that replaces the first bytes of the output. */
-    enum err (*rewrite_head)(void *ctx, const void *bytes, size_t len, struct error *e);
+    /* The same of the picture; NULL when there is none. */
+    enum err (*read_cover)(void *ctx, int64_t offset, void *dst, size_t len, size_t *ret_len,
+                           struct error *e);
+    /* Bytes of an output, at its present end. Outputs have numbers below JOB_OUTPUTS_MAX; the first
+     * bytes of one begin it, and several may be open at a time. */
+    enum err (*write)(void *ctx, int output, const void *bytes, size_t len, struct error *e);
+    /* Replaces bytes of an open output, within what was written. */
+    enum err (*rewrite)(void *ctx, int output, int64_t offset, const void *bytes, size_t len,
+                        struct error *e);
+    /* The output is whole; nothing follows. NULL: not wanted. */
+    enum err (*end_output)(void *ctx, int output, struct error *e);
     /* When the container has been read. */
     void (*on_input)(void *ctx, const struct job_input *input);
     /* About every 100 ms of work; media_time_s of the audio encoded so far. */
@@ -55,10 +68,12 @@ struct engine_job {
 };
 
 struct engine_result {
-    struct job_output
-        output; /* sha256 left empty, size_bytes counted here, never trusted from the child */
-    int64_t input_bytes; /* that the child has read; a part read twice counts twice */
-    int64_t cpu_ms;      /* of the child */
+    int output_count;
+    /* fid and sha256 left empty; size_bytes counted here, never trusted from the child. */
+    struct job_output outputs[JOB_OUTPUTS_MAX];
+    int numbers[JOB_OUTPUTS_MAX]; /* by which write knew them; rising, perhaps with gaps */
+    int64_t input_bytes;          /* that the child has read; a part read twice counts twice */
+    int64_t cpu_ms;               /* of the child */
     int64_t peak_rss_bytes;
     /* When the run failed on the input itself: */
     enum problem problem;         /* PROBLEM_NONE: see the error code */

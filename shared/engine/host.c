@@ -129,10 +129,15 @@ static enum err pump_in(struct run *r, struct error *e)
     if (r->child.output >= 0) {
         size_t got = read_slice(r, &r->child.output);
         enum err err = got == 0 ? OK : session_output(&r->session, r->slice, got, e);
+        if (r->session.is_over_limit) {
+            return limit_hit(r, "The MP3 would be larger than the limit.", e);
+        }
+        if (r->session.is_broken) {
+            e->code = ERR_FAULT;
+            return ERR_FAULT;
+        }
         if (err != OK) {
-            return r->session.is_over_limit
-                       ? limit_hit(r, "The MP3 would be larger than the limit.", e)
-                       : err;
+            return err;
         }
     }
     if (r->child.log >= 0) {
@@ -258,7 +263,7 @@ static enum err judge(struct run *r, struct error *e)
     if (r->session.end == SESSION_FAILED) {
         return judge_failed(r, e);
     }
-    return session_finish(&r->session, &r->result.output, e);
+    return session_finish(&r->session, &r->result, e);
 }
 
 static void measure(struct run *r)

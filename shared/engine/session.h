@@ -1,4 +1,4 @@
-/* The parent's side of the protocol, without the process: frames in, frames out, output counted.
+/* The parent's side of the protocol, without the process: frames in, frames out, outputs counted.
  *
  * Nothing that the child says is believed: a frame that is wrong, late or too many ends the run. */
 #ifndef UNREEL_ENGINE_SESSION_H
@@ -14,15 +14,30 @@
 
 enum session_end { SESSION_RUNNING, SESSION_DONE, SESSION_FAILED };
 
+struct session_output {
+    int64_t size_bytes;
+    int patches;
+    bool has_ended;
+    bool is_told; /* by OUTPUT */
+    struct job_output said;
+};
+
 struct session {
     const struct engine_job *job;
     int64_t max_output_bytes;
-    int64_t output_bytes;
+    int64_t output_bytes;                           /* of all outputs */
+    struct session_output outputs[JOB_OUTPUTS_MAX]; /* by number */
+    int output_count;                               /* that have begun */
+    struct protocol_piece piece;                    /* that is being received */
+    size_t piece_left;                              /* bytes of it that are still to come */
+    size_t piece_header_len;
+    uint8_t piece_header[PROTOCOL_PIECE_HEADER_SIZE];
     int64_t input_bytes; /* given to the child */
     int64_t media_us;
     uint64_t activity; /* grows with everything that counts as progress */
     bool has_input;
     bool is_over_limit; /* max_output_bytes */
+    bool is_broken;     /* a piece that is none */
     enum session_end end;
     struct protocol_done done;     /* SESSION_DONE */
     struct protocol_failed failed; /* SESSION_FAILED */
@@ -42,8 +57,8 @@ void session_release(struct session *s);
  * protocol. */
 enum err session_receive(struct session *s, const uint8_t *bytes, size_t len,
                          struct error *e) MUST_CHECK;
-/* Bytes from its descriptor 1. ERR_TOO_BIG, with is_over_limit set; or what write
- * returned. */
+/* Bytes from its descriptor 1: any split of any number of pieces. ERR_TOO_BIG, with is_over_limit
+ * set; ERR_CORRUPT, with is_broken set; or what the job's callbacks returned. */
 enum err session_output(struct session *s, const uint8_t *bytes, size_t len,
                         struct error *e) MUST_CHECK;
 /* Whether a READ waits and out is free. */
@@ -54,9 +69,9 @@ enum err session_serve(struct session *s, struct error *e) MUST_CHECK;
 const uint8_t *session_unsent(const struct session *s, size_t *ret_len);
 void session_sent(struct session *s, size_t len);
 
-/* After the child has ended well: checks DONE against what was counted, gives the tag frame to
- * rewrite_head, and describes the output. */
-enum err session_finish(struct session *s, struct job_output *ret_output,
+/* After the child has ended well: checks what it said against what was counted, and describes the
+ * outputs. */
+enum err session_finish(struct session *s, struct engine_result *result,
                         struct error *e) MUST_CHECK;
 
 #endif

@@ -260,25 +260,30 @@ static void check_many_stops(void **state)
     assert_string_equal(sha256, expected);
 }
 
-static void check_rewrite_head(void **state)
+static void check_rewrite(void **state)
 {
     static const struct {
         int64_t size;
-        size_t head;
+        int64_t offset;
+        size_t len;
         bool is_resumed;
     } cases[] = {
-        { 400, 400, false },
-        { 5000, 417, false },
-        { 5000, 417, true },
-        { CHUNK, 65536, false },
-        { 2 * CHUNK + 9, 1045, true },
-        { 9 * CHUNK + 100, 1045, false },
-        { 9 * CHUNK + 100, 65536, true },
+        { 400, 0, 400, false },
+        { 5000, 0, 417, false },
+        { 5000, 4583, 417, true },
+        { CHUNK, 0, 65536, false },
+        { 2 * CHUNK + 9, 0, 1045, true },
+        { 2 * CHUNK + 9, 2 * CHUNK - 5, 14, true },
+        { 9 * CHUNK + 100, 0, 1045, false },
+        { 9 * CHUNK + 100, CHUNK - 1, 2, false },
+        { 9 * CHUNK + 100, 8 * CHUNK - 1000, 2000, false },
+        { 9 * CHUNK + 100, 3 * CHUNK + 7, 65536, true },
+        { 9 * CHUNK + 100, 9 * CHUNK - 65436, 65536, true },
     };
 
-    static uint8_t head[65536];
+    static uint8_t patch[65536];
     (void)state;
-    fill(77, 0, head, sizeof(head));
+    fill(77, 0, patch, sizeof(patch));
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         char sha256[BLOB_SHA256_SIZE];
         char expected[BLOB_SHA256_SIZE];
@@ -294,13 +299,13 @@ static void check_rewrite_head(void **state)
             assert_int_equal(blob_suspend(w, NULL), OK);
             assert_int_equal(blobs_resume(engine.blobs, id, &w, &offset, NULL), OK);
         }
-        assert_int_equal(blob_rewrite_head(w, head, cases[i].head, NULL), OK);
+        assert_int_equal(blob_rewrite(w, cases[i].offset, patch, cases[i].len, NULL), OK);
         assert_int_equal(blob_writer_size(w), cases[i].size);
         /* Writing goes on behind it. */
         assert_int_equal(write_span(w, 10, cases[i].size, (int64_t)total, 10), OK);
         assert_int_equal(blob_commit(w, sha256, NULL), OK);
         fill(10, 0, bytes, total);
-        memcpy(bytes, head, cases[i].head);
+        memcpy(bytes + cases[i].offset, patch, cases[i].len);
         sha256_of(bytes, total, expected);
         assert_string_equal(sha256, expected);
         assert_int_equal(blobs_pread(engine.other, id, 0, stored, total + 1, &got, NULL), OK);
@@ -313,14 +318,17 @@ static void check_rewrite_head(void **state)
 
 static void check_rewrite_limits(void **state)
 {
-    static uint8_t head[65537];
+    static uint8_t patch[65537];
     (void)state;
     struct blob_writer *w = create();
     assert_int_equal(write_span(w, 11, 0, 100, 100), OK);
-    assert_int_equal(blob_rewrite_head(w, head, 101, NULL), ERR_INVALID);
+    assert_int_equal(blob_rewrite(w, 0, patch, 101, NULL), ERR_INVALID);
+    assert_int_equal(blob_rewrite(w, 100, patch, 1, NULL), ERR_INVALID);
+    assert_int_equal(blob_rewrite(w, -1, patch, 1, NULL), ERR_INVALID);
+    assert_int_equal(blob_rewrite(w, INT64_MAX, patch, 1, NULL), ERR_INVALID);
     assert_int_equal(write_span(w, 11, 100, 100000, 5000), OK);
-    assert_int_equal(blob_rewrite_head(w, head, sizeof(head), NULL), ERR_INVALID);
-    assert_int_equal(blob_rewrite_head(w, head, 0, NULL), OK);
+    assert_int_equal(blob_rewrite(w, 0, patch, sizeof(patch), NULL), ERR_INVALID);
+    assert_int_equal(blob_rewrite(w, 0, patch, 0, NULL), OK);
     assert_int_equal(blob_commit(w, NULL, NULL), OK);
     assert_true(has_bytes(engine.blobs, id, 11, 100000));
 }
@@ -428,7 +436,7 @@ int run_basic_cases(void)
         CASE(check_not_found),       CASE(check_invalid),
         CASE(check_read_at_the_end), CASE(check_random_ranges),
         CASE(check_abort),           CASE(check_suspend_and_resume),
-        CASE(check_many_stops),      CASE(check_rewrite_head),
+        CASE(check_many_stops),      CASE(check_rewrite),
         CASE(check_rewrite_limits),  CASE(check_remove),
         CASE(check_orphans),         CASE(check_remove_while_written),
         CASE(check_descriptor),      CASE(check_readiness),

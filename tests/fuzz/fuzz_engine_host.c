@@ -29,21 +29,24 @@ static enum err read_at(void *ctx, int64_t offset, void *dst, size_t len, size_t
     return offset > 1000 ? (*ret_len = 0, OK) : OK;
 }
 
-static enum err write_on(void *ctx, const void *bytes, size_t len, struct error *e)
+static enum err write_on(void *ctx, int output, const void *bytes, size_t len, struct error *e)
 {
     (void)bytes;
     (void)e;
-    size_t *total = ctx;
-    *total += len;
+    int64_t *sizes = ctx;
+    must(output >= 0 && output < JOB_OUTPUTS_MAX && len > 0);
+    sizes[output] += (int64_t)len;
     return OK;
 }
 
-static enum err rewrite_head(void *ctx, const void *bytes, size_t len, struct error *e)
+static enum err rewrite(void *ctx, int output, int64_t offset, const void *bytes, size_t len,
+                        struct error *e)
 {
-    (void)ctx;
     (void)bytes;
     (void)e;
-    must(len > 0 && len <= PROTOCOL_TAG_MAX);
+    const int64_t *sizes = ctx;
+    must(output >= 0 && output < JOB_OUTPUTS_MAX && offset >= 0);
+    must(len > 0 && offset + (int64_t)len <= sizes[output]);
     return OK;
 }
 
@@ -61,55 +64,70 @@ static void on_progress(void *ctx, double media_time_s, double duration_s)
 }
 
 /* What the child may have been allowed to say. */
-static void check_end(struct session *s, const size_t *written)
+static void check_end(struct session *s, const int64_t *sizes)
 {
     struct error e;
-    struct job_output output;
+    struct engine_result result = { 0 };
     if (s->end == SESSION_FAILED) {
         must(s->failed.problem > PROBLEM_NONE && s->failed.problem < PROBLEM_MAX);
         must(text_is_utf8(s->failed.detail, strlen(s->failed.detail)));
     }
-    if (s->end == SESSION_DONE && session_finish(s, &output, &e) == OK) {
-        must(output.size_bytes == (int64_t)*written);
+    if (s->end == SESSION_DONE && session_finish(s, &result, &e) == OK) {
+        for (int i = 0; i < result.output_count; i++) {
+            must(result.outputs[i].size_bytes == sizes[result.numbers[i]]);
+        }
     }
+}
+
+/* The bytes in turns: some of the frames' descriptor, some of the outputs'. */
+static enum err feed(struct session *s, const uint8_t *data, size_t len, bool is_output)
+{
+    struct error e;
+    enum err err = is_output ? session_output(s, data, len, &e) : session_receive(s, data, len, &e);
+    if (err == OK && session_can_serve(s)) {
+        err = session_serve(s, &e);
+    }
+    size_t unsent = 0;
+    (void)session_unsent(s, &unsent);
+    must(unsent <= PROTOCOL_HEADER_SIZE + PROTOCOL_DATA_MAX);
+    session_sent(s, unsent);
+    return err;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    size_t written = 0;
-    struct job_options options;
-    job_options_default(&options);
-    struct engine_job job = { .options = &options,
+    int64_t sizes[JOB_OUTPUTS_MAX] = { 0 };
+    static struct job_request request;
+    job_request_default(&request);
+    struct engine_job job = { .request = &request,
                               .threads = 1,
                               .input_size = 1000,
-                              .ctx = &written,
+                              .ctx = sizes,
                               .read = read_at,
                               .write = write_on,
-                              .rewrite_head = rewrite_head,
+                              .rewrite = rewrite,
                               .on_input = on_input,
                               .on_progress = on_progress };
     engine_limits_default(&job.limits);
     job.limits.max_output_bytes = 5000;
     struct session s;
     session_init(&s, &job);
-    /* The first byte is the size of the slices. */
-    size_t step = size > 0 ? (size_t)data[0] + 1 : 1;
-    struct error e;
+    /* Each slice has its length before it, and in that byte's lowest bit where it goes. */
     enum err err = OK;
-    for (size_t at = size > 0 ? 1 : 0; at < size && err == OK; at += step) {
-        size_t len = size - at < step ? size - at : step;
-        err = session_receive(&s, data + at, len, &e);
-        err = err != OK ? err : session_output(&s, data + at, len % 3, &e);
-        if (err == OK && session_can_serve(&s)) {
-            err = session_serve(&s, &e);
-        }
-        size_t unsent = 0;
-        (void)session_unsent(&s, &unsent);
-        must(unsent <= PROTOCOL_HEADER_SIZE + PROTOCOL_DATA_MAX);
-        session_sent(&s, unsent);
+    for (size_t at = 0; at < size && err == OK;) {
+        bool is_output = (data[at] & 1) != 0;
+        size_t len = (size_t)(data[at] >> 1) + 1;
+        at++;
+        len = len < size - at ? len : size - at;
+        err = feed(&s, data + at, len, is_output);
+        at += len;
+    }
+    int64_t written = 0;
+    for (int i = 0; i < JOB_OUTPUTS_MAX; i++) {
+        written += sizes[i];
     }
     must(written <= 5000);
-    check_end(&s, &written);
+    check_end(&s, sizes);
     session_release(&s);
     return 0;
 }

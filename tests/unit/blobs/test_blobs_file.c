@@ -132,7 +132,7 @@ static void check_full_disk(void **state)
     assert_int_equal(err, ERR_FAULT);
     assert_int_equal(blob_writer_size(w), 5);
     assert_int_equal(blob_write(w, bytes, 1, NULL), ERR_FAULT);
-    assert_int_equal(blob_rewrite_head(w, bytes, 1, NULL), ERR_FAULT);
+    assert_int_equal(blob_rewrite(w, 0, bytes, 1, NULL), ERR_FAULT);
     assert_int_equal(blob_commit(w, NULL, NULL), ERR_FAULT);
     blob_abort(w);
     assert_int_equal(count_files(), 0);

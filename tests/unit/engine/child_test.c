@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -163,7 +164,7 @@ static struct protocol_start make_start(size_t input_len)
                                     .max_duration_s = 100,
                                     .memory_bytes = (int64_t)512 << 20,
                                     .cpu_limit_s = 60 };
-    job_options_default(&start.options);
+    job_request_default(&start.request);
     return start;
 }
 
@@ -189,23 +190,26 @@ static void test_converts(void **state)
     struct fake_parent parent;
     run(&parent, wav, len, &start);
     assert_true(parent.has_done);
-    assert_int_equal(parent.done.output_bytes, parent.output.len);
-    assert_int_equal(parent.done.sample_rate_hz, 22050);
-    assert_int_equal(parent.done.channels, 1);
-    assert_int_equal(parent.done.duration_us, 30000 * INT64_C(1000000) / 22050);
-    assert_in_range(parent.done.tag_len, 100, parent.output.len);
+    assert_int_equal(parent.done.output_count, 1);
+    assert_int_equal(parent.output_count, 1);
+    const struct job_output *told = &parent.told_outputs[0].output;
+    struct buf *mp3 = &parent.outputs[0];
+    assert_int_equal(told->size_bytes, mp3->len);
+    assert_int_equal(told->sample_rate_hz, 22050);
+    assert_int_equal(told->channels, 1);
+    assert_true(fabs(told->duration_s - 30000 / 22050.0) < 1e-5);
     assert_int_equal(parent.told_input.track_count, 1);
     assert_string_equal(parent.told_input.container, "wav");
 
     /* What came out, put in: MP3 to MP3, resampled. */
     struct fake_parent again;
-    struct protocol_start second = make_start(parent.output.len);
-    memcpy(parent.output.data, parent.done.tag, parent.done.tag_len);
-    second.options.sample_rate_hz = 48000;
-    second.options.channels = 2;
-    run(&again, (const uint8_t *)parent.output.data, parent.output.len, &second);
+    struct protocol_start second = make_start(mp3->len);
+    second.request.options.sample_rate_hz = 48000;
+    second.request.options.channels = 2;
+    second.request.options.copy = JOB_COPY_NEVER;
+    run(&again, (const uint8_t *)mp3->data, mp3->len, &second);
     assert_true(again.has_done);
-    assert_int_equal(again.done.channels, 2);
+    assert_int_equal(again.told_outputs[0].output.channels, 2);
     fake_parent_release(&again);
     fake_parent_release(&parent);
     free(wav);

@@ -146,7 +146,7 @@ void mp3_encode(struct mp3 *m, const struct sound *s, const struct job_options *
                 struct crew *crew)
 {
     *m = (struct mp3){ 0 };
-    struct encoder_params params = { options, s->rate, s->channels, crew, m, on_bytes };
+    struct encoder_params params = { options, s->rate, s->channels, crew, 0, m, on_bytes };
     struct failure f = { 0 };
     AUTO(encoder_free) struct encoder *enc = NULL;
     must(encoder_open(&params, &enc, &f) == OK);

@@ -204,7 +204,7 @@ static void test_cancelled(void **state)
         for (size_t t = 0; t < ARRAY_LEN(crews); t++) {
             size_t left = after[i];
             struct encoder_params params = { &options, s.rate, s.channels,
-                                             crews[t], &left,  refuse_bytes };
+                                             crews[t], 0, &left, refuse_bytes };
             struct failure f = { 0 };
             AUTO(encoder_free) struct encoder *enc = NULL;
             struct encoder_summary summary;
@@ -245,7 +245,7 @@ static void test_refusal(void **state)
 {
     (void)state;
     struct job_options options = options_of(0);
-    struct encoder_params params = { &options, 12345, 2, crews[0], NULL, refuse_bytes };
+    struct encoder_params params = { &options, 12345, 2, crews[0], 0, NULL, refuse_bytes };
     struct failure f = { 0 };
     struct encoder *enc = NULL;
     assert_int_equal(encoder_open(&params, &enc, &f), ERR_FAULT);

@@ -26,7 +26,9 @@ struct flip {
 };
 
 struct files {
-    int in, out;
+    int in, cover;
+    const char *path; /* of the first output */
+    int outs[JOB_OUTPUTS_MAX];
     struct flip flips[FLIPS_MAX];
     size_t flip_count;
     int64_t reads, read_bytes;
@@ -56,22 +58,37 @@ static enum err read_at(void *ctx, int64_t offset, void *dst, size_t len, size_t
     return OK;
 }
 
-static enum err write_on(void *ctx, const void *bytes, size_t len, struct error *e)
+/* Output 0 is OUTPUT, the others are OUTPUT.1, OUTPUT.2, ... */
+static enum err write_on(void *ctx, int number, const void *bytes, size_t len, struct error *e)
 {
     struct files *f = ctx;
-    if (write(f->out, bytes, len) != (ssize_t)len) {
+    if (f->outs[number] < 0) {
+        char path[4096];
+        (void)snprintf(path, sizeof(path), "%s.%d", f->path, number);
+        f->outs[number] = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    }
+    if (write(f->outs[number], bytes, len) != (ssize_t)len) {
         return err_set_errno(e, ERR_FAULT, errno, "write");
     }
     return OK;
 }
 
-static enum err rewrite_head(void *ctx, const void *bytes, size_t len, struct error *e)
+static enum err rewrite(void *ctx, int number, int64_t offset, const void *bytes, size_t len,
+                        struct error *e)
 {
     struct files *f = ctx;
-    if (pwrite(f->out, bytes, len, 0) != (ssize_t)len) {
+    if (pwrite(f->outs[number], bytes, len, offset) != (ssize_t)len) {
         return err_set_errno(e, ERR_FAULT, errno, "pwrite");
     }
     return OK;
+}
+
+static enum err read_cover(void *ctx, int64_t offset, void *dst, size_t len, size_t *ret_len,
+                           struct error *e)
+{
+    ssize_t got = pread(((struct files *)ctx)->cover, dst, len, offset);
+    *ret_len = got > 0 ? (size_t)got : 0;
+    return got >= 0 ? OK : err_set_errno(e, ERR_FAULT, errno, "pread");
 }
 
 static void on_input(void *ctx, const struct job_input *input)
@@ -106,7 +123,7 @@ struct flipping {
 };
 
 /* One "name=value". */
-static bool set_option(const char *text, struct engine_job *job, struct job_options *options,
+static bool set_option(const char *text, struct engine_job *job, struct job_request *request,
                        struct flipping *flipping)
 {
     char name[64];
@@ -129,11 +146,21 @@ static bool set_option(const char *text, struct engine_job *job, struct job_opti
         flipping->seed = number;
     } else if (strcmp(name, "threads") == 0) {
         job->threads = (int)number;
+    } else if (strcmp(name, "probe") == 0) {
+        job->is_probe = true;
+    } else if (strcmp(name, "stream") == 0) {
+        job->is_stream = true;
+    } else if (strcmp(name, "picture") == 0) {
+        struct files *files = job->ctx;
+        struct stat st;
+        files->cover = open(equals + 1, O_RDONLY | O_CLOEXEC);
+        job->cover_size = files->cover >= 0 && fstat(files->cover, &st) == 0 ? st.st_size : 0;
+        job->read_cover = read_cover;
     } else if (strcmp(name, "unknown_size") == 0) {
         job->input_size = -1;
     } else {
         struct error e;
-        if (job_options_set(options, name, equals + 1, &e) != OK) {
+        if (job_request_set(request, name, equals + 1, &e) != OK) {
             (void)fprintf(stderr, "%s\n", e.text);
             return false;
         }
@@ -141,11 +168,42 @@ static bool set_option(const char *text, struct engine_job *job, struct job_opti
     return true;
 }
 
+static json_t *outputs_json(const struct engine_result *r)
+{
+    json_t *outputs = json_array();
+    for (int i = 0; i < r->output_count; i++) {
+        const struct job_output *o = &r->outputs[i];
+        const struct job_loudness_report *l = &o->loudness;
+        (void)json_array_append_new(
+            outputs,
+            json_pack("{s:i, s:I, s:f, s:s, s:i, s:i, s:i, s:i, s:i, s:b, s:f, s:f, s:f, s:f}",
+                      "number", r->numbers[i], "size_bytes", (json_int_t)o->size_bytes,
+                      "duration_s", o->duration_s, "mode", o->mode, "bitrate_kbps", o->bitrate_kbps,
+                      "sample_rate_hz", o->sample_rate_hz, "channels", o->channels, "track",
+                      o->track, "chapter", o->chapter, "is_measured", l->is_measured,
+                      "integrated_lufs", l->integrated_lufs, "true_peak_dbtp", l->true_peak_dbtp,
+                      "range_lu", l->range_lu, "gain_db", l->gain_db));
+    }
+    return outputs;
+}
+
+static json_t *chapters_json(const struct job_input *input)
+{
+    json_t *chapters = json_array();
+    for (int i = 0; i < input->chapter_count; i++) {
+        const struct job_chapter *c = &input->chapters[i];
+        (void)json_array_append_new(chapters, json_pack("{s:I, s:I, s:s}", "start_ms",
+                                                        (json_int_t)c->start_ms, "end_ms",
+                                                        (json_int_t)c->end_ms, "title", c->title));
+    }
+    return chapters;
+}
+
 static void print_result(enum err err, const struct error *e, const struct engine_result *r,
                          const struct files *f)
 {
     char type[PROBLEM_TYPE_SIZE];
-    const struct job_output *o = &r->output;
+    const struct job_output *o = &r->outputs[0];
     json_t *json = json_pack(
         "{s:s, s:s, s:s, s:s, s:b, s:I, s:I, s:I, s:f, s:s, s:i, s:i, s:i, s:s, s:i, s:f, s:i, s:I,"
         " s:I, s:i, s:f}",
@@ -162,6 +220,8 @@ static void print_result(enum err err, const struct error *e, const struct engin
         abort();
     }
     (void)json_object_set(json, "log", f->log);
+    (void)json_object_set_new(json, "outputs", outputs_json(r));
+    (void)json_object_set_new(json, "chapters", chapters_json(&f->input));
     (void)json_dumpf(json, stdout, JSON_COMPACT);
     (void)putchar('\n');
     json_decref(json);
@@ -202,7 +262,7 @@ static void run_with_flips(const struct engine_job *job, struct files *f,
     uint64_t random = (uint64_t)flipping->seed;
     for (long long run = 0; run < flipping->runs && size > 0; run++) {
         choose_flips(f, run, size, &random);
-        if (ftruncate(f->out, 0) != 0 || lseek(f->out, 0, SEEK_SET) != 0) {
+        if (ftruncate(f->outs[0], 0) != 0 || lseek(f->outs[0], 0, SEEK_SET) != 0) {
             perror("engine_file");
             abort();
         }
@@ -217,22 +277,25 @@ int main(int argc, char **argv)
         return 2;
     }
     struct files files = { .in = open(argv[2], O_RDONLY | O_CLOEXEC),
-                           .out = open(argv[3], O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600) };
+                           .cover = -1,
+                           .path = argv[3] };
+    memset(files.outs, -1, sizeof(files.outs));
+    files.outs[0] = open(argv[3], O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     struct stat st;
-    if (files.in < 0 || files.out < 0 || fstat(files.in, &st) != 0) {
+    if (files.in < 0 || files.outs[0] < 0 || fstat(files.in, &st) != 0) {
         perror("engine_file");
         return 2;
     }
-    struct job_options options;
-    job_options_default(&options);
+    struct job_request request;
+    job_request_default(&request);
     struct engine_job job = { .program = argv[1],
-                              .options = &options,
+                              .request = &request,
                               .threads = 1,
                               .input_size = st.st_size,
                               .ctx = &files,
                               .read = read_at,
                               .write = write_on,
-                              .rewrite_head = rewrite_head,
+                              .rewrite = rewrite,
                               .on_input = on_input,
                               .on_progress = on_progress,
                               .keep_going = keep_going,
@@ -240,17 +303,20 @@ int main(int argc, char **argv)
     engine_limits_default(&job.limits);
     struct flipping flipping = { 0, 1 };
     for (int i = 4; i < argc; i++) {
-        if (!set_option(argv[i], &job, &options, &flipping)) {
+        if (!set_option(argv[i], &job, &request, &flipping)) {
             (void)fprintf(stderr, "bad option %s\n", argv[i]);
             return 2;
         }
+    }
+    struct error e;
+    if (job_request_settle(&request, &e) != OK) {
+        (void)fprintf(stderr, "%s\n", e.text);
+        return 2;
     }
     if (flipping.runs > 0) {
         run_with_flips(&job, &files, &flipping, st.st_size);
     } else {
         run_once(&job, &files);
     }
-    (void)close(files.in);
-    (void)close(files.out);
     return 0;
 }

@@ -61,12 +61,34 @@ static void fail(enum problem problem, const char *detail)
     give(0, frame, protocol_pack_failed(frame, &m));
 }
 
-static void done(int64_t bytes)
+static void piece(int output, int64_t offset, const void *bytes, size_t len)
 {
-    struct protocol_done m = { bytes, 2000000, 128, 44100, 2, 4, "TAG!" };
+    uint8_t header[PROTOCOL_PIECE_HEADER_SIZE];
+    struct protocol_piece m = { output, (uint32_t)len, offset };
+    protocol_pack_piece(header, &m);
+    give(1, header, sizeof(header));
+    give(1, bytes, len);
+}
+
+static void tell_output(int number, int64_t bytes)
+{
+    struct protocol_output m = { .number = number,
+                                 .output = { .size_bytes = bytes,
+                                             .duration_s = 2,
+                                             .mode = "vbr",
+                                             .bitrate_kbps = 128,
+                                             .sample_rate_hz = 44100,
+                                             .channels = 2 } };
+    give(0, frame, protocol_pack_output(frame, &m));
+}
+
+static void done(int outputs)
+{
+    struct protocol_done m = { outputs };
     give(0, frame, protocol_pack_done(frame, &m));
 }
 
+/* The input comes back as output 0, with four bytes patched, and the head of it as output 2. */
 static void copy(void)
 {
     int64_t at = 0;
@@ -74,23 +96,61 @@ static void copy(void)
     struct job_input input = { .container = "copy", .duration_s = 2, .track_count = 1 };
     give(0, frame, protocol_pack_input(frame, &input));
     do {
-        struct protocol_read m = { at, 100000 };
+        struct protocol_read m = { PROTOCOL_MEDIA, at, 50000 };
         give(0, frame, protocol_pack_read(frame, &m));
         len = get_frame();
-        give(1, data, len);
+        piece(0, at, data, len);
+        if (at == 0) {
+            piece(2, 0, data, 1000);
+        }
         at += (int64_t)len;
         struct protocol_progress progress = { at, 2000000 };
         give(0, frame, protocol_pack_progress(frame, &progress));
-    } while (len == 100000);
-    done(at);
+    } while (len == 50000);
+    piece(0, 7, "TAG!", 4);
+    piece(0, at, NULL, 0);
+    tell_output(0, at);
+    piece(2, 1000, NULL, 0);
+    tell_output(2, 1000);
+    done(2);
+}
+
+static void misplace_piece(enum evil evil)
+{
+    piece(0, 0, "12345678", 8);
+    switch (evil) {
+    case EVIL_PIECE_AHEAD:
+        piece(0, 9, "x", 1);
+        break;
+    case EVIL_PIECE_OVER_THE_END:
+        piece(0, 6, "abc", 3);
+        break;
+    case EVIL_PIECE_AFTER_ITS_END:
+        piece(0, 8, NULL, 0);
+        piece(0, 8, "x", 1);
+        break;
+    case EVIL_PIECE_NUMBER:
+        piece(JOB_OUTPUTS_MAX, 0, "x", 1);
+        break;
+    case EVIL_PIECES_PATCHED_FOR_EVER:
+        for (int i = 0; i <= PROTOCOL_PATCHES_MAX; i++) {
+            piece(0, 1, "x", 1);
+        }
+        break;
+    case EVIL_PIECE_WITHOUT_END:
+    default:
+        break;
+    }
+    tell_output(0, 8);
+    done(1);
 }
 
 static void read_many(void)
 {
-    static uint8_t many[64 * (PROTOCOL_HEADER_SIZE + 12)];
+    static uint8_t many[64 * (PROTOCOL_HEADER_SIZE + 16)];
     size_t len = 0;
     for (int i = 0; i < 64; i++) {
-        struct protocol_read m = { i, 1 };
+        struct protocol_read m = { PROTOCOL_MEDIA, i, 1 };
         len += protocol_pack_read(many + len, &m);
     }
     give(0, many, len);
@@ -124,7 +184,8 @@ static void end_by(int number)
 
 static void misbehave_in_words(enum evil evil)
 {
-    struct protocol_read negative = { -5, 10 };
+    struct protocol_read negative = { PROTOCOL_MEDIA, -5, 10 };
+    struct protocol_read cover = { PROTOCOL_COVER, 0, 10 };
     struct protocol_progress progress = { 2000, 0 };
     switch (evil) {
     case EVIL_GARBAGE:
@@ -142,9 +203,14 @@ static void misbehave_in_words(enum evil evil)
     case EVIL_FAIL_CORRUPT:
         fail(PROBLEM_CORRUPT_INPUT, "The file is broken.");
         break;
+    case EVIL_READ_COVER:
+        give(0, frame, protocol_pack_read(frame, &cover));
+        break;
     case EVIL_WRONG_COUNT:
-        give(1, "12345678", 8);
-        done(9);
+        piece(0, 0, "12345678", 8);
+        piece(0, 8, NULL, 0);
+        tell_output(0, 9);
+        done(1);
         break;
     case EVIL_FRAME_AFTER_DONE:
         done(0);
@@ -156,6 +222,7 @@ static void misbehave_in_words(enum evil evil)
         give(0, frame, protocol_pack_progress(frame, &progress));
         break;
     default:
+        misplace_piece(evil);
         break;
     }
 }
@@ -163,13 +230,13 @@ static void misbehave_in_words(enum evil evil)
 static void misbehave(enum evil evil)
 {
     static const char noise[] = "line\x01 of noise \xff\n";
-    struct protocol_read read = { 0, PROTOCOL_DATA_MAX };
+    struct protocol_read read = { PROTOCOL_MEDIA, 0, PROTOCOL_DATA_MAX };
     switch (evil) {
     case EVIL_EXIT_3:
         _exit(3);
     case EVIL_FLOOD_OUTPUT:
-        for (;;) {
-            give(1, data, sizeof(data));
+        for (int64_t at = 0;; at += PROTOCOL_PIECE_MAX) {
+            piece(0, at, data, PROTOCOL_PIECE_MAX);
         }
     case EVIL_NEVER_READS:
         give(0, frame, protocol_pack_read(frame, &read));

@@ -3,7 +3,7 @@
 #define UNREEL_TEST_EVIL_CHILD_H
 
 enum evil {
-    EVIL_COPY = 1, /* none at all: copies its input, with a tag */
+    EVIL_COPY = 1, /* none at all: copies its input, with a tag, and its head once more */
     EVIL_SILENT_EXIT,
     EVIL_EXIT_3,
     EVIL_GARBAGE,
@@ -24,6 +24,13 @@ enum evil {
     EVIL_NEVER_READS,
     EVIL_LOOK_AROUND, /* fails with what it sees: descriptors, environment */
     EVIL_CLOSES_ALL,
+    EVIL_READ_COVER, /* when there is none */
+    EVIL_PIECE_AHEAD,
+    EVIL_PIECE_OVER_THE_END,
+    EVIL_PIECE_AFTER_ITS_END,
+    EVIL_PIECE_NUMBER,
+    EVIL_PIECES_PATCHED_FOR_EVER,
+    EVIL_PIECE_WITHOUT_END,
     EVIL_MAX
 };
 

@@ -62,6 +62,10 @@ static void on_frame(struct fake_parent *p, enum protocol_type type, const uint8
         must(protocol_unpack_progress(payload, len, &progress, NULL) == OK);
         p->progress_count++;
         break;
+    case PROTOCOL_OUTPUT:
+        must(p->output_count < JOB_OUTPUTS_MAX);
+        must(protocol_unpack_output(payload, len, &p->told_outputs[p->output_count++], NULL) == OK);
+        break;
     case PROTOCOL_DONE:
         must(protocol_unpack_done(payload, len, &p->done, NULL) == OK);
         p->has_done = true;
@@ -90,23 +94,39 @@ static void *serve_control(void *arg)
     return NULL;
 }
 
+static void take_piece(struct fake_parent *p, const struct protocol_piece *piece,
+                       const uint8_t *bytes)
+{
+    struct buf *output = &p->outputs[piece->output];
+    must(piece->offset + piece->len <= (int64_t)output->len + piece->len);
+    if (piece->offset < (int64_t)output->len) {
+        must(piece->offset + piece->len <= (int64_t)output->len);
+        memcpy(output->data + piece->offset, bytes, piece->len);
+    } else {
+        must(buf_append(output, bytes, piece->len) == OK);
+    }
+}
+
 static void *serve_output(void *arg)
 {
     struct fake_parent *p = arg;
-    char slice[4096];
-    for (;;) {
-        ssize_t got = read(p->output_fd, slice, sizeof(slice));
-        if (got <= 0) {
-            return NULL;
-        }
-        must(buf_append(&p->output, slice, (size_t)got) == OK);
+    static uint8_t bytes[PROTOCOL_PIECE_MAX];
+    uint8_t header[PROTOCOL_PIECE_HEADER_SIZE];
+    while (read_whole(p->output_fd, header, sizeof(header))) {
+        struct protocol_piece piece;
+        must(protocol_unpack_piece(header, &piece, NULL) == OK);
+        must(read_whole(p->output_fd, bytes, piece.len));
+        take_piece(p, &piece, bytes);
     }
+    return NULL;
 }
 
 void fake_parent_start(struct fake_parent *p, const uint8_t *input, int64_t input_len)
 {
     *p = (struct fake_parent){ .input = input, .input_len = input_len };
-    buf_init(&p->output, OUTPUT_MAX);
+    for (int i = 0; i < JOB_OUTPUTS_MAX; i++) {
+        buf_init(&p->outputs[i], OUTPUT_MAX);
+    }
     int control[2];
     int output[2];
     must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, control) == 0);
@@ -130,5 +150,7 @@ void fake_parent_stop(struct fake_parent *p)
 
 void fake_parent_release(struct fake_parent *p)
 {
-    buf_release(&p->output);
+    for (int i = 0; i < JOB_OUTPUTS_MAX; i++) {
+        buf_release(&p->outputs[i]);
+    }
 }

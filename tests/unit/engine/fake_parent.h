@@ -25,7 +25,9 @@ struct fake_parent {
     struct protocol_done done;
     struct protocol_failed failed;
     struct job_input told_input;
-    struct buf output;
+    int output_count; /* OUTPUT frames */
+    struct protocol_output told_outputs[JOB_OUTPUTS_MAX];
+    struct buf outputs[JOB_OUTPUTS_MAX]; /* with what was patched */
 
     int control, output_fd;
     pthread_t control_thread, output_thread;

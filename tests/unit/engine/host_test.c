@@ -24,8 +24,8 @@
 struct calls {
     const uint8_t *input;
     uint8_t *output;
-    size_t output_len;
-    char head[16];
+    size_t output_len, second_len, rewritten;
+    int ended; /* outputs, by bits */
     int inputs, progresses, asked, lines;
     size_t line_bytes;
     bool has_bad_line;
@@ -53,11 +53,15 @@ static enum err read_at(void *ctx, int64_t offset, void *dst, size_t len, size_t
     return OK;
 }
 
-static enum err write_on(void *ctx, const void *bytes, size_t len, struct error *e)
+static enum err write_on(void *ctx, int number, const void *bytes, size_t len, struct error *e)
 {
     struct calls *c = ctx;
     if (c->write_fails != OK) {
         return err_set(e, c->write_fails, "the disk is full");
+    }
+    if (number != 0) {
+        c->second_len += len;
+        return OK;
     }
     if (c->output != NULL && c->output_len + len <= INPUT_SIZE) {
         memcpy(c->output + c->output_len, bytes, len);
@@ -66,12 +70,23 @@ static enum err write_on(void *ctx, const void *bytes, size_t len, struct error 
     return OK;
 }
 
-static enum err rewrite_head(void *ctx, const void *bytes, size_t len, struct error *e)
+static enum err rewrite(void *ctx, int number, int64_t offset, const void *bytes, size_t len,
+                        struct error *e)
 {
     (void)e;
     struct calls *c = ctx;
-    assert_int_equal(len, 4);
-    memcpy(c->head, bytes, len);
+    assert_int_equal(number, 0);
+    if (c->output != NULL) {
+        memcpy(c->output + offset, bytes, len);
+    }
+    c->rewritten += len;
+    return OK;
+}
+
+static enum err end_output(void *ctx, int number, struct error *e)
+{
+    (void)e;
+    ((struct calls *)ctx)->ended |= 1 << number;
     return OK;
 }
 
@@ -115,18 +130,19 @@ static struct zygote *zygote;
 
 static enum err run(enum evil evil, struct calls *c, struct engine_result *r, struct error *e)
 {
-    struct job_options options;
-    job_options_default(&options);
+    struct job_request request;
+    job_request_default(&request);
     c->input = input;
     struct engine_job job = { .program = EVIL_CHILD,
                               .zygote = zygote,
-                              .options = &options,
+                              .request = &request,
                               .threads = (int)evil,
                               .input_size = INPUT_SIZE,
                               .ctx = c,
                               .read = read_at,
                               .write = write_on,
-                              .rewrite_head = rewrite_head,
+                              .rewrite = rewrite,
+                              .end_output = end_output,
                               .on_input = on_input,
                               .on_progress = on_progress,
                               .keep_going = keep_going,
@@ -177,6 +193,13 @@ static void test_verdicts(void **state)
         { EVIL_LOG_FLOOD, ERR_INVALID, PROBLEM_NO_AUDIO, false },
         { EVIL_FRAME_AFTER_DONE, ERR_FAULT, PROBLEM_NONE, false },
         { EVIL_PROGRESS_BACK, ERR_FAULT, PROBLEM_NONE, false },
+        { EVIL_READ_COVER, ERR_FAULT, PROBLEM_NONE, false },
+        { EVIL_PIECE_AHEAD, ERR_FAULT, PROBLEM_NONE, false },
+        { EVIL_PIECE_OVER_THE_END, ERR_FAULT, PROBLEM_NONE, false },
+        { EVIL_PIECE_AFTER_ITS_END, ERR_FAULT, PROBLEM_NONE, false },
+        { EVIL_PIECE_NUMBER, ERR_FAULT, PROBLEM_NONE, false },
+        { EVIL_PIECES_PATCHED_FOR_EVER, ERR_FAULT, PROBLEM_NONE, false },
+        { EVIL_PIECE_WITHOUT_END, ERR_FAULT, PROBLEM_NONE, false },
     };
 
     struct calls first = { 0 };
@@ -199,7 +222,7 @@ static void test_verdicts(void **state)
         assert_true(c.output_len <= 3 << 20);
         assert_true(c.line_bytes <= LOG_LINES_MAX_TOTAL);
         assert_false(c.has_bad_line);
-        assert_int_equal(r.output.size_bytes, 0);
+        assert_int_equal(r.output_count, 0);
     }
     /* The last child of the table died of a signal: a zygote is started for the next one only. */
     (void)run(EVIL_SILENT_EXIT, &first, &ignored, NULL);
@@ -216,14 +239,21 @@ static void test_a_good_one(void **state)
     }
     assert_int_equal(run(EVIL_COPY, &c, &r, NULL), OK);
     assert_int_equal(c.output_len, INPUT_SIZE);
+    assert_memory_equal(c.output + 7, "TAG!", 4);
+    memcpy(c.output + 7, input + 7, 4);
     assert_memory_equal(c.output, input, INPUT_SIZE);
-    assert_string_equal(c.head, "TAG!");
+    assert_int_equal(c.rewritten, 4);
+    assert_int_equal(c.ended, 5);
     assert_int_equal(c.inputs, 1);
-    assert_int_equal(c.progresses, 13);
-    assert_int_equal(r.output.size_bytes, INPUT_SIZE);
+    assert_int_equal(c.progresses, 25);
+    assert_int_equal(r.output_count, 2);
+    assert_int_equal(r.numbers[1], 2);
+    assert_int_equal(r.outputs[0].size_bytes, INPUT_SIZE);
+    assert_int_equal(r.outputs[1].size_bytes, 1000);
+    assert_int_equal(c.second_len, 1000);
     assert_int_equal(r.input_bytes, INPUT_SIZE);
-    assert_string_equal(r.output.mode, "vbr");
-    assert_int_equal(r.output.bitrate_kbps, 128);
+    assert_string_equal(r.outputs[0].mode, "vbr");
+    assert_int_equal(r.outputs[0].bitrate_kbps, 128);
     assert_true(r.peak_rss_bytes > 100000);
     assert_int_equal(r.problem, PROBLEM_NONE);
     free(c.output);
@@ -295,9 +325,9 @@ static void test_slow_reads(void **state)
 static void test_no_program(void **state)
 {
     (void)state;
-    struct job_options options;
-    job_options_default(&options);
-    struct engine_job job = { .program = "/nonexistent/unreel-engine", .options = &options };
+    struct job_request request;
+    job_request_default(&request);
+    struct engine_job job = { .program = "/nonexistent/unreel-engine", .request = &request };
     engine_limits_default(&job.limits);
     struct engine_result r;
     struct error e = { 0 };

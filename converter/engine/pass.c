@@ -1,0 +1,180 @@
+#include "pass.h"
+
+#include "core/clock.h"
+#include "track.h"
+
+#include "core/banned.h"
+
+#define PROGRESS_EVERY_US 100000
+/* What measuring takes of the time of both passes, in percent. */
+#define MEASURING_PERCENT 10
+
+struct pass {
+    const struct pass_params *params;
+    bool is_measuring;
+    struct demux *demux;
+    struct track *tracks[JOB_OUTPUTS_MAX];
+    int track_count;
+    int64_t from_us, to_us; /* of the sound that is wanted; to 0: not known */
+    int64_t told_at_us;
+    int64_t told_us;
+};
+
+static struct track *find_track(const struct pass *p, int stream)
+{
+    for (int i = 0; i < p->track_count; i++) {
+        if (track_stream(p->tracks[i]) == stream) {
+            return p->tracks[i];
+        }
+    }
+    return NULL;
+}
+
+/* With many outputs at a time there is work for all threads without much waiting for each. */
+static int encoder_buffers(const struct plan *plan)
+{
+    return plan->output_count == 1 ? 0 : plan->output_count == 2 ? 3 : 2;
+}
+
+static enum err add_output(struct pass *p, int number, struct failure *f)
+{
+    const struct pass_params *params = p->params;
+    const struct plan_output *output = &params->plan->outputs[number];
+    struct track *track = find_track(p, output->stream);
+    if (track == NULL) {
+        enum err err = track_open(p->demux, output->stream, &track, f);
+        if (err != OK) {
+            return err;
+        }
+        p->tracks[p->track_count++] = track;
+        demux_select(p->demux, output->stream);
+    }
+    struct branch_params branch = {
+        .output = output,
+        .channel = params->channel,
+        .crew = params->crew,
+        .head = params->head,
+        .max_duration_s = params->start->max_duration_s,
+        .encoder_buffers = encoder_buffers(params->plan),
+        .is_measuring = p->is_measuring,
+        .measured = &params->measured[number],
+    };
+    track_add(track, branch_new(&branch));
+    return OK;
+}
+
+static enum err open_tracks(struct pass *p, struct failure *f)
+{
+    const struct plan *plan = p->params->plan;
+    plan_span(plan, p->demux, &p->from_us, &p->to_us);
+    for (int i = 0; i < plan->output_count; i++) {
+        if (p->is_measuring && !plan_is_measured(&plan->outputs[i])) {
+            continue;
+        }
+        enum err err = add_output(p, i, f);
+        if (err != OK) {
+            return err;
+        }
+    }
+    return OK;
+}
+
+/* How far the sound that is wanted has come, with the share of the other pass. */
+static int64_t position_us(const struct pass *p)
+{
+    int64_t us = 0;
+    for (int i = 0; i < p->track_count; i++) {
+        int64_t track = track_us(p->tracks[i]);
+        us = track > us ? track : us;
+    }
+    us = us > p->from_us ? us - p->from_us : 0;
+    int64_t whole_us = p->to_us == 0 ? 0 : p->to_us - p->from_us;
+    if (whole_us > 0 && us > whole_us) {
+        us = whole_us;
+    }
+    if (p->is_measuring) {
+        return us * MEASURING_PERCENT / 100;
+    }
+    if (plan_has_measuring(p->params->plan)) {
+        return us * (100 - MEASURING_PERCENT) / 100 + whole_us * MEASURING_PERCENT / 100;
+    }
+    return us;
+}
+
+static enum err tell_progress(struct pass *p)
+{
+    int64_t now_us = clock_mono_us();
+    if (now_us - p->told_at_us < PROGRESS_EVERY_US) {
+        return OK;
+    }
+    p->told_at_us = now_us;
+    int64_t us = position_us(p);
+    p->told_us = us > p->told_us ? us : p->told_us;
+    struct protocol_progress m = { p->told_us, p->to_us == 0 ? 0 : p->to_us - p->from_us };
+    uint8_t frame[PROTOCOL_HEADER_SIZE + PROTOCOL_SMALL_MAX];
+    size_t len = protocol_pack_progress(frame, &m);
+    return channel_send(p->params->channel, frame, len);
+}
+
+static bool is_over(const struct pass *p)
+{
+    for (int i = 0; i < p->track_count; i++) {
+        if (!track_is_over(p->tracks[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static enum err read_packets(struct pass *p, AVPacket *packet, struct failure *f)
+{
+    while (!is_over(p)) {
+        bool is_end = false;
+        enum err err = demux_read(p->demux, packet, &is_end, f);
+        if (err != OK || is_end) {
+            return err;
+        }
+        struct track *track = find_track(p, packet->stream_index);
+        err = track == NULL ? OK : track_packet(track, packet, f);
+        av_packet_unref(packet);
+        err = err != OK ? err : tell_progress(p);
+        if (err != OK) {
+            return err;
+        }
+    }
+    return OK;
+}
+
+static enum err run(struct pass *p, int *ret_outputs, struct failure *f)
+{
+    enum err err = open_tracks(p, f);
+    if (err != OK) {
+        return err;
+    }
+    AVPacket *packet = av_packet_alloc();
+    if (packet == NULL) {
+        return failure_set(f, PROBLEM_RESOURCE_LIMIT, "The conversion needs too much memory.");
+    }
+    err = read_packets(p, packet, f);
+    av_packet_free(&packet);
+    for (int i = 0; i < p->track_count && err == OK; i++) {
+        err = track_finish(p->tracks[i], f);
+        *ret_outputs += track_outputs(p->tracks[i]);
+    }
+    return err;
+}
+
+enum err pass_run(const struct pass_params *params, struct demux *demux, bool is_measuring,
+                  int *ret_outputs, struct failure *f)
+{
+    struct pass p = { .params = params,
+                      .is_measuring = is_measuring,
+                      .demux = demux,
+                      .told_at_us = clock_mono_us() };
+    *ret_outputs = 0;
+    enum err err = run(&p, ret_outputs, f);
+    for (int i = 0; i < p.track_count; i++) {
+        track_close(p.tracks[i]);
+    }
+    return err;
+}

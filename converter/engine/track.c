@@ -1,0 +1,174 @@
+#include "track.h"
+
+#include "decode.h"
+#include "resample.h"
+
+#include "core/banned.h"
+
+/* Branches that want the same rate and as many channels. */
+struct group {
+    struct resample *resample;
+    struct branch *branches[JOB_OUTPUTS_MAX];
+    int branch_count;
+};
+
+struct track {
+    int stream;
+    struct decode *decode;
+    bool has_started;
+    struct branch *branches[JOB_OUTPUTS_MAX];
+    int branch_count;
+    struct group *groups[JOB_OUTPUTS_MAX];
+    int group_count;
+};
+
+static enum err on_pcm(void *ctx, const float *const planes[2], size_t samples, struct failure *f)
+{
+    struct group *g = ctx;
+    enum err err = OK;
+    for (int i = 0; i < g->branch_count && err == OK; i++) {
+        if (!branch_is_over(g->branches[i])) {
+            err = branch_feed(g->branches[i], planes, samples, f);
+        }
+    }
+    return err;
+}
+
+static bool is_group_over(const struct group *g)
+{
+    for (int i = 0; i < g->branch_count; i++) {
+        if (!branch_is_over(g->branches[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static struct group *find_group(struct track *t, const struct branch *b)
+{
+    for (int i = 0; i < t->group_count; i++) {
+        const struct branch *one = t->groups[i]->branches[0];
+        if (branch_sample_rate_hz(one) == branch_sample_rate_hz(b) &&
+            branch_channels(one) == branch_channels(b)) {
+            return t->groups[i];
+        }
+    }
+    struct group *g = xcalloc(1, sizeof(*g));
+    struct resample_sink sink = { g, on_pcm };
+    g->resample = resample_new(branch_sample_rate_hz(b), branch_channels(b), &sink);
+    t->groups[t->group_count++] = g;
+    return g;
+}
+
+/* The first frame settles what "as the source" means: a header may be wrong about it (HE-AAC). */
+static enum err start(struct track *t, const AVFrame *frame, struct failure *f)
+{
+    t->has_started = true;
+    for (int i = 0; i < t->branch_count; i++) {
+        struct branch *b = t->branches[i];
+        enum err err = branch_start(b, frame->sample_rate, frame->ch_layout.nb_channels, f);
+        if (err != OK) {
+            return err;
+        }
+        struct group *g = find_group(t, b);
+        g->branches[g->branch_count++] = b;
+    }
+    return OK;
+}
+
+static enum err on_frame(void *ctx, const AVFrame *frame, struct failure *f)
+{
+    struct track *t = ctx;
+    enum err err = t->has_started ? OK : start(t, frame, f);
+    for (int i = 0; i < t->group_count && err == OK; i++) {
+        if (!is_group_over(t->groups[i])) {
+            err = resample_feed(t->groups[i]->resample, frame, f);
+        }
+    }
+    return err;
+}
+
+enum err track_open(const struct demux *demux, int stream, struct track **ret_track,
+                    struct failure *f)
+{
+    AUTO(track_close) struct track *t = xcalloc(1, sizeof(*t));
+    t->stream = stream;
+    struct decode_params params = { demux, stream, t, on_frame };
+    enum err err = decode_open(&params, &t->decode, f);
+    if (err != OK) {
+        return err;
+    }
+    *ret_track = TAKE(t);
+    return OK;
+}
+
+void track_close(struct track *t)
+{
+    if (t == NULL) {
+        return;
+    }
+    for (int i = 0; i < t->group_count; i++) {
+        resample_free(t->groups[i]->resample);
+        free(t->groups[i]);
+    }
+    for (int i = 0; i < t->branch_count; i++) {
+        branch_free(t->branches[i]);
+    }
+    decode_close(t->decode);
+    free(t);
+}
+
+void track_add(struct track *t, struct branch *branch)
+{
+    t->branches[t->branch_count++] = branch;
+}
+
+int track_stream(const struct track *t)
+{
+    return t->stream;
+}
+
+enum err track_packet(struct track *t, const AVPacket *packet, struct failure *f)
+{
+    return track_is_over(t) ? OK : decode_packet(t->decode, packet, f);
+}
+
+bool track_is_over(const struct track *t)
+{
+    for (int i = 0; i < t->branch_count; i++) {
+        if (!branch_is_over(t->branches[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+enum err track_finish(struct track *t, struct failure *f)
+{
+    if (track_is_over(t)) {
+        return OK;
+    }
+    enum err err = decode_packet(t->decode, NULL, f);
+    err = err != OK ? err : decode_check(t->decode, f);
+    for (int i = 0; i < t->group_count && err == OK; i++) {
+        err = resample_finish(t->groups[i]->resample, f);
+    }
+    for (int i = 0; i < t->branch_count && err == OK; i++) {
+        err = branch_finish(t->branches[i], f);
+    }
+    return err;
+}
+
+int track_outputs(const struct track *t)
+{
+    int count = 0;
+    for (int i = 0; i < t->branch_count; i++) {
+        count += branch_has_output(t->branches[i]) ? 1 : 0;
+    }
+    return count;
+}
+
+int64_t track_us(const struct track *t)
+{
+    return decode_us(t->decode);
+}

@@ -1,0 +1,36 @@
+/* One track of the input and the outputs that are made of it: its packets are decoded once, its
+ * frames resampled once for each rate and channel count that is wanted. */
+#ifndef UNREEL_CONVERTER_ENGINE_TRACK_H
+#define UNREEL_CONVERTER_ENGINE_TRACK_H
+
+#include <libavcodec/avcodec.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "branch.h"
+#include "demux.h"
+#include "failure.h"
+
+struct track;
+
+/* The demux must outlive it. */
+enum err track_open(const struct demux *demux, int stream, struct track **ret_track,
+                    struct failure *f) MUST_CHECK;
+/* Its branches too. */
+void track_close(struct track *t);
+DEFINE_AUTO(struct track *, track_close)
+
+/* Before the first packet. Owns the branch. */
+void track_add(struct track *t, struct branch *branch);
+int track_stream(const struct track *t);
+enum err track_packet(struct track *t, const AVPacket *packet, struct failure *f) MUST_CHECK;
+/* Whether none of its outputs wants more. */
+bool track_is_over(const struct track *t);
+/* After the last packet. Fails when the sound is not what the container had promised. */
+enum err track_finish(struct track *t, struct failure *f) MUST_CHECK;
+/* How many outputs have got bytes. */
+int track_outputs(const struct track *t);
+/* How far into the sound it is. */
+int64_t track_us(const struct track *t);
+
+#endif
