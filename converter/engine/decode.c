@@ -13,8 +13,8 @@
 #define MAX_RATE_HZ 192000
 #define MAX_CHANNELS 8
 #define MIN_PERCENT 95
-/* Durations are rounded, and priming is counted in by some: a short clip is not 5 % off for that.
- */
+/* Durations are rounded, priming is counted in by some, and the last frame is counted as whole: a
+ * short clip is not 5 % off for that. */
 #define SLACK_US 100000
 #define MAX_TIME_US ((int64_t)1000 * 3600 * 1000000)
 
@@ -28,6 +28,7 @@ struct decode {
     int64_t decoded_us; /* sum of the frames' lengths */
     double rest_us;     /* of the division */
     int64_t end_us;     /* on the container's clock */
+    int64_t longest_us; /* of the frames */
 };
 
 static int open_context(struct decode *d)
@@ -91,7 +92,7 @@ enum err decode_check(const struct decode *d, struct failure *f)
     if (d->decoded_us == 0) {
         return failure_set(f, PROBLEM_CORRUPT_INPUT, "None of the sound could be decoded.");
     }
-    if (reached_us + SLACK_US < promised_us / 100 * MIN_PERCENT) {
+    if (reached_us + SLACK_US + d->longest_us < promised_us / 100 * MIN_PERCENT) {
         return failure_set(f, PROBLEM_CORRUPT_INPUT,
                            "The file is cut off: it has %.1f s of the %.1f s of sound that it "
                            "says it has.",
@@ -135,6 +136,7 @@ static enum err accept_frame(struct decode *d, const AVFrame *frame, struct fail
     d->errors_in_a_row = 0;
     double length_us = (double)frame->nb_samples * 1e6 / frame->sample_rate + d->rest_us;
     d->decoded_us += (int64_t)length_us;
+    d->longest_us = (int64_t)length_us > d->longest_us ? (int64_t)length_us : d->longest_us;
     d->rest_us = length_us - (double)(int64_t)length_us;
     if (frame->best_effort_timestamp != AV_NOPTS_VALUE) {
         int64_t start_us = av_rescale_q(frame->best_effort_timestamp, d->stream->time_base,
