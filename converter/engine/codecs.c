@@ -5,7 +5,7 @@
 const char *codecs_formats(void)
 {
     return "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mp3,wav,flac,ogg,avi,mpegts,mpeg,flv,asf,aac,"
-           "aiff,ac3,eac3,amr,caf,au,w64";
+           "aiff,ac3,eac3,dts,amr,caf,au,w64";
 }
 
 /* Sound only. A decoder that wraps an external library is not here when libavcodec has its own. */

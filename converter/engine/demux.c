@@ -124,13 +124,23 @@ static bool is_selected(const struct demux *d, int stream)
     return stream < STREAMS_MAX && (d->selected & UINT64_C(1) << stream) != 0;
 }
 
+/* Whether it may be sound: MPEG-TS tells of some streams (DTS) only by their packets what they are.
+ */
+static bool may_be_audio(const AVStream *stream)
+{
+    bool is_open = stream->codecpar->codec_type == AVMEDIA_TYPE_UNKNOWN ||
+                   stream->codecpar->codec_type == AVMEDIA_TYPE_DATA;
+    return is_audio(stream) || (is_open && stream->codecpar->codec_id == AV_CODEC_ID_NONE);
+}
+
 /* Streams that are not read are not even parsed; where the container allows it they are not
  * fetched. A stream may turn up late. */
 static void discard_others(struct demux *d)
 {
     for (; d->seen_streams < d->context->nb_streams; d->seen_streams++) {
         AVStream *stream = d->context->streams[d->seen_streams];
-        bool is_wanted = d->is_selecting ? is_selected(d, (int)d->seen_streams) : is_audio(stream);
+        bool is_wanted = d->is_selecting ? is_selected(d, (int)d->seen_streams)
+                                         : may_be_audio(stream);
         stream->discard = is_wanted ? AVDISCARD_DEFAULT : AVDISCARD_ALL;
     }
 }
