@@ -61,6 +61,7 @@ suite dev deploy -L '^deploy$' -j2
 suite dev unit -L '^unit$' -j2
 suite dev fuzz-corpus -L '^fuzz$' -j2
 suite dev contract -L '^contract$' -j2
+suite dev engine -L '^engine$' -j2
 UNREEL_TEST_RESULTS=$results suite dev e2e -L '^e2e$' -j2
 pytest_counts e2e ""
 
