@@ -24,6 +24,7 @@ struct decode {
     AVCodecContext *context;
     AVFrame *frame;
     int64_t packets, bad_packets;
+    int64_t empty_packets; /* AVI fills a gap with them, and its length counts them in */
     int errors_in_a_row;
     int64_t decoded_us; /* sum of the frames' lengths */
     double rest_us;     /* of the division */
@@ -86,6 +87,7 @@ enum err decode_check(const struct decode *d, struct failure *f)
 {
     int64_t promised_us = demux_promised_us(d->params.demux, d->params.stream);
     int64_t reached_us = d->decoded_us > d->end_us ? d->decoded_us : d->end_us;
+    reached_us += d->empty_packets * d->longest_us;
     if (d->packets == 0 && promised_us == 0) {
         return failure_set(f, PROBLEM_NO_AUDIO, "The video's sound track is empty.");
     }
@@ -173,6 +175,10 @@ static enum err receive_frames(struct decode *d, struct failure *f)
 
 enum err decode_packet(struct decode *d, const AVPacket *packet, struct failure *f)
 {
+    if (packet != NULL && packet->size == 0) {
+        d->empty_packets++;
+        return OK;
+    }
     if (packet != NULL) {
         d->packets++;
         if (av_packet_get_side_data(packet, AV_PKT_DATA_ENCRYPTION_INFO, NULL) != NULL) {

@@ -124,8 +124,7 @@ static bool is_selected(const struct demux *d, int stream)
     return stream < STREAMS_MAX && (d->selected & UINT64_C(1) << stream) != 0;
 }
 
-/* Whether it may be sound: MPEG-TS tells of some streams (DTS) only by their packets what they are.
- */
+/* Whether it may be sound: of some (DTS in MPEG-TS) only the packets tell what they are. */
 static bool may_be_audio(const AVStream *stream)
 {
     bool is_open = stream->codecpar->codec_type == AVMEDIA_TYPE_UNKNOWN ||
@@ -134,14 +133,14 @@ static bool may_be_audio(const AVStream *stream)
 }
 
 /* Streams that are not read are not even parsed; where the container allows it they are not
- * fetched. A stream may turn up late. */
+ * fetched. A stream may turn up late. AVI's empty packets are wanted: its lengths count them in. */
 static void discard_others(struct demux *d)
 {
     for (; d->seen_streams < d->context->nb_streams; d->seen_streams++) {
         AVStream *stream = d->context->streams[d->seen_streams];
         bool is_wanted = d->is_selecting ? is_selected(d, (int)d->seen_streams)
                                          : may_be_audio(stream);
-        stream->discard = is_wanted ? AVDISCARD_DEFAULT : AVDISCARD_ALL;
+        stream->discard = is_wanted ? AVDISCARD_NONE : AVDISCARD_ALL;
     }
 }
 
