@@ -266,3 +266,8 @@ def table():
     if TABLE:
         with open(TABLE, "w", encoding="ascii") as file:
             file.writelines(f"{row}\n" for row in sorted(rows))
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("inputs")
