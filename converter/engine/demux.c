@@ -6,6 +6,7 @@
 
 #include "codecs.h"
 #include "core/text.h"
+#include "language.h"
 
 #include "core/banned.h"
 
@@ -177,7 +178,7 @@ static bool is_wanted(const char *track, const AVStream *stream, int number)
     char text[16];
     (void)snprintf(text, sizeof(text), "%d", number);
     return track[0] == '\0' || strcmp(track, text) == 0 ||
-           av_strcasecmp(track, language_of(stream)) == 0;
+           language_matches(track, language_of(stream));
 }
 
 static enum err track_not_found(const struct demux *d, const char *wanted, struct failure *f)

@@ -93,7 +93,8 @@ def tracks(folder):
     return path
 
 
-@pytest.mark.parametrize("track,rate", [("", 48000), ("0", 44100), ("1", 48000), ("2", 32000), ("eng", 44100), ("FRE", 32000)])
+@pytest.mark.parametrize("track,rate", [("", 48000), ("0", 44100), ("1", 48000), ("2", 32000), ("eng", 44100), ("FRE", 32000),
+                                        ("de", 48000), ("deu", 48000), ("de-DE", 48000), ("fr", 32000)])
 def test_the_track_that_was_asked_for(folder, tracks, track, rate):
     result = convert(tracks, folder / "x.mp3", f"track={track}")
     assert (result["result"], result["sample_rate_hz"]) == ("ok", rate)
