@@ -378,8 +378,7 @@ static enum attempt_result end_unsuccessful(struct attempt *a, enum err rc,
         log_info("draining: the job is given back");
         return give_back(a, false);
     }
-    if (result->killed_by_sandbox) {
-        metric_add(&metric_sandbox_kills, 0, 1);
+    if (result->kill == ENGINE_KILLED_SECCOMP) {
         log_error("security: the sandbox killed the engine on this input");
         if (a->job->failures == 0) {
             return end_transient(a, e);
@@ -452,6 +451,9 @@ enum attempt_result attempt_run(struct converter *c, struct job *job, struct que
     rc = rc != OK ? rc : engine_run(&run, &result, &e);
     job->input.bytes_read = result.input_bytes;
     metric_add(&metric_fetched_bytes, 0, result.input_bytes);
+    if (result.kill != ENGINE_NOT_KILLED) {
+        metric_add(&metric_sandbox_kills, (size_t)result.kill - 1, 1);
+    }
     enum attempt_result ended = rc == OK ? end_succeeded(&a, &result)
                                          : end_unsuccessful(&a, rc, &result, &e);
     discard_outputs(&a, false);

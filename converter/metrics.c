@@ -1,8 +1,14 @@
 #include "worker.h"
 
+#include "engine/engine.h"
+
 #include "core/banned.h"
 
 static const char *const results[] = { "succeeded", "failed", "retried", NULL };
+/* enum engine_kill, without its first. */
+static const char *const kills[] = { "seccomp", "memory", "cpu",      "wall", "no_progress",
+                                     "output",  "signal", "protocol", NULL };
+_Static_assert(ARRAY_LEN(kills) == ENGINE_KILL_MAX, "a label for each way to be killed");
 static const double seconds[] = { 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 10800 };
 
 #define COUNTER(metric_name, text)                                                                 \
@@ -36,8 +42,11 @@ struct metric metric_input_bytes = COUNTER("unreel_job_input_bytes_total",
 struct metric metric_fetched_bytes = COUNTER("unreel_job_fetched_bytes_total",
                                              "Bytes of videos read from the store.");
 struct metric metric_output_bytes = COUNTER("unreel_job_output_bytes_total", "Bytes of MP3 made.");
-struct metric metric_sandbox_kills = COUNTER("unreel_sandbox_kills_total",
-                                             "Engines killed by their sandbox.");
+struct metric metric_sandbox_kills = { .name = "unreel_sandbox_kills_total",
+                                       .help = "Engines that were ended, by cause.",
+                                       .type = METRIC_COUNTER,
+                                       .label = "cause",
+                                       .values = kills };
 struct metric metric_landlock_abi = GAUGE("unreel_sandbox_landlock_abi",
                                           "Landlock ABI of the kernel; 0: none.");
 struct metric metric_last_completed = GAUGE("unreel_last_job_completed_timestamp_seconds",

@@ -7,6 +7,7 @@
 
 #include "channel.h"
 #include "convert.h"
+#include "core/mem.h"
 #include "crew.h"
 #include "failure.h"
 #include "engine/zygote_wire.h"
@@ -69,6 +70,12 @@ static void refuse(const struct channel *channel, const struct error *e)
     }
 }
 
+/* Permanent: the next attempt would need as much. */
+static void end_exhausted(void)
+{
+    _exit(PROTOCOL_EXIT_NO_MEMORY);
+}
+
 _Static_assert(CREW_THREADS_MAX >= PROTOCOL_THREADS_MAX, "START may ask for that many");
 
 static int serve(void)
@@ -87,6 +94,7 @@ static int serve(void)
         refuse(&channel, &e);
         return 1;
     }
+    mem_on_exhausted(end_exhausted);
     av_log_set_callback(log_from_libav);
     if (convert_run(&channel, &start, crew) != OK) {
         return 1;

@@ -8,9 +8,19 @@
 
 #include "core/banned.h"
 
+static void (*on_exhausted)(void);
+
+void mem_on_exhausted(void (*end)(void))
+{
+    on_exhausted = end;
+}
+
 static NORETURN void out_of_memory(size_t size)
 {
     log_error("out of memory: %zu bytes", size);
+    if (on_exhausted != NULL) {
+        on_exhausted();
+    }
     abort();
 }
 

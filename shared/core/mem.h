@@ -1,7 +1,8 @@
 /* Allocation that cannot fail, and pointers that free themselves.
  *
  * No allocation is sized by a request (bodies stream, text goes into a struct buf born with a
- * limit), so running out of memory is logged and aborts. */
+ * limit), so running out of memory is logged and aborts: in a process that lives under a limit,
+ * mem_on_exhausted says how it ends instead. */
 #ifndef UNREEL_CORE_MEM_H
 #define UNREEL_CORE_MEM_H
 
@@ -9,6 +10,10 @@
 #include <stdlib.h>
 
 #include "core/attr.h"
+
+/* `end` is called when there is no more memory, on whichever thread that was, and must not return;
+ * NULL: abort. Before there are threads. */
+void mem_on_exhausted(void (*end)(void));
 
 void *xmalloc(size_t size) MUST_CHECK;
 void *xcalloc(size_t count, size_t size) MUST_CHECK;

@@ -67,6 +67,20 @@ struct engine_job {
     void (*on_log)(void *ctx, const char *line);
 };
 
+/* What ended a child that had not said its last word. */
+enum engine_kill {
+    ENGINE_NOT_KILLED = 0,
+    ENGINE_KILLED_SECCOMP, /* a forbidden system call: permanent after two tries */
+    ENGINE_KILLED_MEMORY,
+    ENGINE_KILLED_CPU,
+    ENGINE_KILLED_WALL,
+    ENGINE_KILLED_NO_PROGRESS,
+    ENGINE_KILLED_OUTPUT,   /* more than max_output_bytes */
+    ENGINE_KILLED_SIGNAL,   /* any other signal: a bug in a decoder */
+    ENGINE_KILLED_PROTOCOL, /* it broke the protocol, or went without a word */
+    ENGINE_KILL_MAX
+};
+
 struct engine_result {
     int output_count;
     /* fid and sha256 left empty; size_bytes counted here, never trusted from the child. */
@@ -78,7 +92,7 @@ struct engine_result {
     /* When the run failed on the input itself: */
     enum problem problem;         /* PROBLEM_NONE: see the error code */
     char detail[JOB_DETAIL_SIZE]; /* in the user's terms */
-    bool killed_by_sandbox;       /* SIGSYS: permanent after two tries */
+    enum engine_kill kill;        /* ENGINE_NOT_KILLED also when the caller ended the run */
 };
 
 /* Blocks until the child has ended. OK: everything was written. ERR_INVALID / ERR_CORRUPT /

@@ -50,8 +50,9 @@ void engine_limits_default(struct engine_limits *l)
     };
 }
 
-static enum err limit_hit(struct run *r, const char *detail, struct error *e)
+static enum err limit_hit(struct run *r, enum engine_kill kill, const char *detail, struct error *e)
 {
+    r->result.kill = kill;
     r->result.problem = PROBLEM_RESOURCE_LIMIT;
     (void)text_copy(r->result.detail, sizeof(r->result.detail), detail);
     return err_set(e, ERR_TOO_BIG, "engine: %s", detail);
@@ -73,10 +74,11 @@ static enum err check_time(struct run *r, struct error *e)
         return err_set(e, ERR_CANCELLED, "the conversion was stopped");
     }
     if (now_ms - r->started_ms > r->job->limits.wall_limit_s * 1000) {
-        return limit_hit(r, "The conversion took too long.", e);
+        return limit_hit(r, ENGINE_KILLED_WALL, "The conversion took too long.", e);
     }
     if (now_ms - r->active_ms > r->job->limits.no_progress_limit_s * 1000) {
-        return limit_hit(r, "The conversion stopped making progress.", e);
+        return limit_hit(r, ENGINE_KILLED_NO_PROGRESS, "The conversion stopped making progress.",
+                         e);
     }
     return OK;
 }
@@ -122,6 +124,7 @@ static enum err pump_in(struct run *r, struct error *e)
         if (err != OK) {
             /* A bug or an attack; nothing that is stored is corrupt. */
             e->code = ERR_FAULT;
+            r->result.kill = ENGINE_KILLED_PROTOCOL;
             return ERR_FAULT;
         }
         tell_end(r);
@@ -130,10 +133,11 @@ static enum err pump_in(struct run *r, struct error *e)
         size_t got = read_slice(r, &r->child.output);
         enum err err = got == 0 ? OK : session_output(&r->session, r->slice, got, e);
         if (r->session.is_over_limit) {
-            return limit_hit(r, "The MP3 would be larger than the limit.", e);
+            return limit_hit(r, ENGINE_KILLED_OUTPUT, "The MP3 would be larger than the limit.", e);
         }
         if (r->session.is_broken) {
             e->code = ERR_FAULT;
+            r->result.kill = ENGINE_KILLED_PROTOCOL;
             return ERR_FAULT;
         }
         if (err != OK) {
@@ -219,19 +223,24 @@ static enum err pump(struct run *r, struct error *e)
 /* How the child ended when it did not say it itself (reliability: the outcome table). */
 static enum err judge_death(struct run *r, struct error *e)
 {
+    if (WIFEXITED(r->status) && WEXITSTATUS(r->status) == PROTOCOL_EXIT_NO_MEMORY) {
+        return limit_hit(r, ENGINE_KILLED_MEMORY, "The conversion needs too much memory.", e);
+    }
     if (!WIFSIGNALED(r->status)) {
+        r->result.kill = ENGINE_KILLED_PROTOCOL;
         return err_set(e, ERR_FAULT, "engine: exited with %d and no word", WEXITSTATUS(r->status));
     }
     int number = WTERMSIG(r->status);
     switch (number) {
     case SIGSYS:
-        r->result.killed_by_sandbox = true;
+        r->result.kill = ENGINE_KILLED_SECCOMP;
         return err_set(e, ERR_FAULT, "engine: killed by its sandbox (forbidden system call)");
     case SIGXCPU:
-        return limit_hit(r, "The conversion used too much processor time.", e);
+        return limit_hit(r, ENGINE_KILLED_CPU, "The conversion used too much processor time.", e);
     case SIGKILL:
-        return limit_hit(r, "The conversion needed too much memory or time.", e);
+        return limit_hit(r, ENGINE_KILLED_MEMORY, "The conversion needed too much memory.", e);
     default:
+        r->result.kill = ENGINE_KILLED_SIGNAL;
         return err_set(e, ERR_FAULT, "engine: died of signal %d", number);
     }
 }

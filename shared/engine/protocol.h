@@ -37,6 +37,8 @@
 #define PROTOCOL_PIECE_MAX 65536
 #define PROTOCOL_PATCHES_MAX 8
 #define PROTOCOL_DETAIL_MAX (JOB_DETAIL_SIZE - 1)
+/* What the child exits with, and no last word, when it can get no more memory. */
+#define PROTOCOL_EXIT_NO_MEMORY 12
 /* No frame but DATA is longer. */
 #define PROTOCOL_SMALL_MAX 16384
 

@@ -6,6 +6,8 @@
 #include <cmocka.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "core/mem.h"
 
@@ -71,6 +73,49 @@ static void test_wipe(void **state)
     mem_wipe(NULL, 0);
 }
 
+/* A sanitizer's malloc ends the process itself, unless told. */
+const char *__asan_default_options(void);
+const char *__tsan_default_options(void);
+
+const char *__asan_default_options(void)
+{
+    return "allocator_may_return_null=1";
+}
+
+const char *__tsan_default_options(void)
+{
+    return "allocator_may_return_null=1";
+}
+
+static void end_with_7(void)
+{
+    _exit(7);
+}
+
+/* How a process ends that asks for more than there can be. */
+static int end_of_a_glutton(void (*end)(void))
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        (void)close(STDERR_FILENO);
+        mem_on_exhausted(end);
+        volatile size_t too_much = SIZE_MAX / 4;
+        free(xmalloc(too_much));
+        _exit(1);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return status;
+}
+
+static void test_exhausted(void **state)
+{
+    (void)state;
+    int status = end_of_a_glutton(end_with_7);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 7);
+    assert_true(WIFSIGNALED(end_of_a_glutton(NULL)));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -78,6 +123,7 @@ int main(void)
         cmocka_unit_test(test_sizes_of_zero),
         cmocka_unit_test(test_copies),
         cmocka_unit_test(test_wipe),
+        cmocka_unit_test(test_exhausted),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -203,8 +203,8 @@ static void test_cancelled(void **state)
     for (size_t i = 0; i < ARRAY_LEN(after); i++) {
         for (size_t t = 0; t < ARRAY_LEN(crews); t++) {
             size_t left = after[i];
-            struct encoder_params params = { &options, s.rate, s.channels,
-                                             crews[t], 0, &left, refuse_bytes };
+            struct encoder_params params = { &options, s.rate, s.channels,  crews[t],
+                                             0,        &left,  refuse_bytes };
             struct failure f = { 0 };
             AUTO(encoder_free) struct encoder *enc = NULL;
             struct encoder_summary summary;

@@ -199,23 +199,27 @@ static json_t *chapters_json(const struct job_input *input)
     return chapters;
 }
 
+static const char *const kills[] = { "",       "seccomp", "memory",  "cpu", "wall", "no_progress",
+                                     "output", "signal",  "protocol" };
+_Static_assert(ARRAY_LEN(kills) == ENGINE_KILL_MAX, "a name for each");
+
 static void print_result(enum err err, const struct error *e, const struct engine_result *r,
                          const struct files *f)
 {
     char type[PROBLEM_TYPE_SIZE];
     const struct job_output *o = &r->outputs[0];
     json_t *json = json_pack(
-        "{s:s, s:s, s:s, s:s, s:b, s:I, s:I, s:I, s:f, s:s, s:i, s:i, s:i, s:s, s:i, s:f, s:i, s:I,"
+        "{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:f, s:s, s:i, s:i, s:i, s:s, s:i, s:f, s:i, s:I,"
         " s:I, s:i, s:f}",
         "result", err_name(err), "error", err == OK ? "" : e->text, "problem",
         r->problem == PROBLEM_NONE ? "" : problem_type(type, r->problem), "detail", r->detail,
-        "killed_by_sandbox", r->killed_by_sandbox, "cpu_ms", (json_int_t)r->cpu_ms,
-        "peak_rss_bytes", (json_int_t)r->peak_rss_bytes, "size_bytes", (json_int_t)o->size_bytes,
-        "duration_s", o->duration_s, "mode", o->mode, "bitrate_kbps", o->bitrate_kbps,
-        "sample_rate_hz", o->sample_rate_hz, "channels", o->channels, "container",
-        f->input.container, "tracks", f->input.track_count, "input_duration_s", f->input.duration_s,
-        "progress_calls", f->progress_calls, "reads", (json_int_t)f->reads, "read_bytes",
-        (json_int_t)f->read_bytes, "asked", f->asked, "media_time_s", f->media_time_s);
+        "kill", kills[r->kill], "cpu_ms", (json_int_t)r->cpu_ms, "peak_rss_bytes",
+        (json_int_t)r->peak_rss_bytes, "size_bytes", (json_int_t)o->size_bytes, "duration_s",
+        o->duration_s, "mode", o->mode, "bitrate_kbps", o->bitrate_kbps, "sample_rate_hz",
+        o->sample_rate_hz, "channels", o->channels, "container", f->input.container, "tracks",
+        f->input.track_count, "input_duration_s", f->input.duration_s, "progress_calls",
+        f->progress_calls, "reads", (json_int_t)f->reads, "read_bytes", (json_int_t)f->read_bytes,
+        "asked", f->asked, "media_time_s", f->media_time_s);
     if (json == NULL) {
         abort();
     }

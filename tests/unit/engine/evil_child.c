@@ -234,6 +234,8 @@ static void misbehave(enum evil evil)
     switch (evil) {
     case EVIL_EXIT_3:
         _exit(3);
+    case EVIL_EXIT_NO_MEMORY:
+        _exit(PROTOCOL_EXIT_NO_MEMORY);
     case EVIL_FLOOD_OUTPUT:
         for (int64_t at = 0;; at += PROTOCOL_PIECE_MAX) {
             piece(0, at, data, PROTOCOL_PIECE_MAX);

@@ -324,7 +324,7 @@ NASTY = [
 
 def expect(result, *problems):
     assert result["problem"] in [f"urn:unreel:problem:{p}" for p in problems], result
-    assert result["detail"] and not result["killed_by_sandbox"]
+    assert result["detail"] and result["kill"] in ("", "output")
 
 
 @pytest.mark.parametrize("name,content,problem", NASTY, ids=[n[0] for n in NASTY])
@@ -406,9 +406,13 @@ def test_long_silence(folder):
 
 
 def test_little_memory(folder):
-    """Not killed by the allocator: refused."""
-    result = convert(make(folder, "aac48"), folder / "memory.mp3", "memory_bytes=100000000")
-    assert result["result"] != "ok" and not result["killed_by_sandbox"]
+    """Refused for good: the next attempt would need as much."""
+    for mebibytes in range(90, 185, 15):
+        result = convert(make(folder, "aac48"), folder / "memory.mp3", f"memory_bytes={mebibytes << 20}")
+        if result["result"] != "ok":
+            assert result["problem"] == "urn:unreel:problem:resource-limit", (mebibytes, result)
+            assert result["detail"] == "The conversion needs too much memory.", result
+    assert result["result"] == "ok", result
 
 
 @pytest.mark.parametrize("name,form,problem", [

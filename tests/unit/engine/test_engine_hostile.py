@@ -73,7 +73,7 @@ def test_bits_flipped(folder, name, engine, runs, seed):  # noqa: F811
     assert len(results) == runs
     for number, result in enumerate(results):
         assert result["result"] == "ok" or result["problem"], (number, result)
-        assert not result["killed_by_sandbox"], (number, result)
+        assert not result["kill"], (number, result)
     seen = Counter(result["problem"] or "ok" for result in results)
     print(name, engine, dict(seen))
     assert seen["ok"]
