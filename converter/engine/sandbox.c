@@ -1,6 +1,7 @@
 #include "sandbox.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -83,9 +84,12 @@ static const struct {
     const char *name;
     int error;
 } refused[] = {
-    { "openat", EACCES }, { "open", EACCES },   { "access", EACCES }, { "readlink", EACCES },
-    { "ioctl", EPERM },   { "sysinfo", EPERM }, { "fcntl", EPERM },
+    { "access", EACCES }, { "readlink", EACCES }, { "ioctl", EPERM },
+    { "sysinfo", EPERM }, { "fcntl", EPERM },
 };
+
+/* iconv looks for its tables. Nobody honest opens a file to write. */
+#define OPEN_TO_WRITE ((scmp_datum_t)(O_ACCMODE | O_CREAT | O_TRUNC))
 
 int sandbox_landlock_abi(void)
 {
@@ -161,6 +165,19 @@ static enum err set_process_flags(struct error *e)
     return OK;
 }
 
+static int refuse_to_open(scmp_filter_ctx filter)
+{
+    uint32_t action = SCMP_ACT_ERRNO(EACCES);
+    int failed = seccomp_rule_add(filter, action, SCMP_SYS(openat), 1,
+                                  SCMP_A2(SCMP_CMP_MASKED_EQ, OPEN_TO_WRITE, 0));
+    int old = seccomp_syscall_resolve_name("open");
+    if (failed == 0 && old != __NR_SCMP_ERROR) {
+        failed = seccomp_rule_add(filter, action, old, 1,
+                                  SCMP_A1(SCMP_CMP_MASKED_EQ, OPEN_TO_WRITE, 0));
+    }
+    return failed;
+}
+
 /* A call that this architecture does not have needs no rule. */
 static int add_rules(scmp_filter_ctx filter)
 {
@@ -174,6 +191,7 @@ static int add_rules(scmp_filter_ctx filter)
         uint32_t action = SCMP_ACT_ERRNO((uint32_t)refused[i].error);
         failed = call == __NR_SCMP_ERROR ? 0 : seccomp_rule_add(filter, action, call, 0);
     }
+    failed = failed != 0 ? failed : refuse_to_open(filter);
     if (failed == 0) {
         failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
                                   SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
@@ -193,6 +211,9 @@ static enum err enter_seccomp(struct error *e)
         return err_set(e, ERR_FAULT, "seccomp_init");
     }
     int failed = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
+    /* By default a call by another architecture's table kills its thread only. */
+    failed = failed != 0 ? failed
+                         : seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
     failed = failed != 0 ? failed : add_rules(filter);
     failed = failed != 0 ? failed : seccomp_load(filter);
     seccomp_release(filter);

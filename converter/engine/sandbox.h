@@ -15,8 +15,8 @@ struct sandbox_limits {
 };
 
 /* Not to be undone. Landlock is best effort (a kernel may have none); everything else must work.
- * A forbidden call kills the process by SIGSYS, but open, ioctl and their like only fail: libraries
- * try them. Single-threaded when called. */
+ * A forbidden call kills the process by SIGSYS, but open for reading, ioctl and their like only
+ * fail: libraries try them. Single-threaded when called. */
 enum err sandbox_enter(const struct sandbox_limits *limits, struct error *e) MUST_CHECK;
 
 /* The same in two steps, for a process with threads: they are made between the two. What the first
