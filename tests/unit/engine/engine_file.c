@@ -1,8 +1,9 @@
 /* engine_file PROGRAM INPUT OUTPUT [option=value ...]: engine_run on files, for
  * test_engine_files.py and for measuring. Options are the job's (bitrate=128) and max_duration_s,
- * max_output_bytes, memory_bytes, no_progress_limit_s, threads, unknown_size. Prints one JSON
- * object; exits with 0 whatever the engine said. flips=COUNT runs it so many times, each time with
- * other bits of the input flipped (seed=NUMBER makes others), and prints a line for each.
+ * max_output_bytes, memory_bytes, no_progress_limit_s, wall_limit_s, threads, unknown_size, endless
+ * (the input begins again where it ends, and its size is not known). Prints one JSON object; exits
+ * with 0 whatever the engine said. flips=COUNT runs it so many times, each time with other bits of
+ * the input flipped (seed=NUMBER makes others), and prints a line for each.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,6 +32,7 @@ struct files {
     int outs[JOB_OUTPUTS_MAX];
     struct flip flips[FLIPS_MAX];
     size_t flip_count;
+    int64_t endless_size; /* of the input that never ends; 0: it does */
     int64_t reads, read_bytes;
     int progress_calls;
     int asked;
@@ -43,7 +45,8 @@ static enum err read_at(void *ctx, int64_t offset, void *dst, size_t len, size_t
                         struct error *e)
 {
     struct files *f = ctx;
-    ssize_t got = pread(f->in, dst, len, offset);
+    int64_t at = f->endless_size > 0 ? offset % f->endless_size : offset;
+    ssize_t got = pread(f->in, dst, len, at);
     if (got < 0) {
         return err_set_errno(e, ERR_FAULT, errno, "pread");
     }
@@ -140,6 +143,10 @@ static bool set_option(const char *text, struct engine_job *job, struct job_requ
         job->limits.max_output_bytes = number;
     } else if (strcmp(name, "memory_bytes") == 0) {
         job->limits.memory_bytes = number;
+    } else if (strcmp(name, "no_progress_limit_s") == 0) {
+        job->limits.no_progress_limit_s = number;
+    } else if (strcmp(name, "wall_limit_s") == 0) {
+        job->limits.wall_limit_s = number;
     } else if (strcmp(name, "flips") == 0) {
         flipping->runs = number;
     } else if (strcmp(name, "seed") == 0) {
@@ -157,6 +164,9 @@ static bool set_option(const char *text, struct engine_job *job, struct job_requ
         job->cover_size = files->cover >= 0 && fstat(files->cover, &st) == 0 ? st.st_size : 0;
         job->read_cover = read_cover;
     } else if (strcmp(name, "unknown_size") == 0) {
+        job->input_size = -1;
+    } else if (strcmp(name, "endless") == 0) {
+        ((struct files *)job->ctx)->endless_size = job->input_size;
         job->input_size = -1;
     } else {
         struct error e;
