@@ -9,6 +9,8 @@
 
 /* reliability.md, M8 and M9. */
 #define MAX_ERRORS_IN_A_ROW 500
+/* Without a frame: an hour of packets that say nothing, and no error either. */
+#define MAX_PACKETS_IN_VAIN 100000
 #define MIN_RATE_HZ 8000
 #define MAX_RATE_HZ 192000
 #define MAX_CHANNELS 8
@@ -23,13 +25,15 @@ struct decode {
     const AVStream *stream;
     AVCodecContext *context;
     AVFrame *frame;
+    int64_t promised_us; /* 0: the container promises nothing */
     int64_t packets, bad_packets;
     int64_t empty_packets; /* AVI fills a gap with them, and its length counts them in */
     int errors_in_a_row;
-    int64_t decoded_us; /* sum of the frames' lengths */
-    double rest_us;     /* of the division */
-    int64_t end_us;     /* on the container's clock */
-    int64_t longest_us; /* of the frames */
+    int packets_in_vain; /* since the last frame */
+    int64_t decoded_us;  /* sum of the frames' lengths */
+    double rest_us;      /* of the division */
+    int64_t end_us;      /* on the container's clock, within what it promises */
+    int64_t longest_us;  /* of the frames */
 };
 
 static int open_context(struct decode *d)
@@ -61,6 +65,7 @@ enum err decode_open(const struct decode_params *params, struct decode **ret_dec
     AUTO(decode_close) struct decode *d = xcalloc(1, sizeof(*d));
     d->params = *params;
     d->stream = demux_stream(params->demux, params->stream);
+    d->promised_us = demux_promised_us(params->demux, params->stream);
     int error = open_context(d);
     if (error == AVERROR(ENOMEM)) {
         return failure_set(f, PROBLEM_RESOURCE_LIMIT, "The sound needs too much memory.");
@@ -85,7 +90,7 @@ void decode_close(struct decode *d)
 
 enum err decode_check(const struct decode *d, struct failure *f)
 {
-    int64_t promised_us = demux_promised_us(d->params.demux, d->params.stream);
+    int64_t promised_us = d->promised_us;
     int64_t reached_us = d->decoded_us > d->end_us ? d->decoded_us : d->end_us;
     reached_us += d->empty_packets * d->longest_us;
     if (d->packets == 0 && promised_us == 0) {
@@ -123,6 +128,28 @@ static enum err on_error(struct decode *d, int error, struct failure *f)
     return OK;
 }
 
+static bool is_promised(const struct decode *d, int64_t end_us)
+{
+    return end_us - d->promised_us <= d->promised_us / 100 * (100 - MIN_PERCENT) + SLACK_US;
+}
+
+/* The sound may have gaps, so it reaches as far as its last timestamp says. One that is later than
+ * the promised end is of another clock: it would hide that the rest is missing. */
+static void note_end(struct decode *d, const AVFrame *frame, int64_t length_us)
+{
+    if (frame->best_effort_timestamp == AV_NOPTS_VALUE) {
+        return;
+    }
+    int64_t start_us = av_rescale_q(frame->best_effort_timestamp, d->stream->time_base,
+                                    AV_TIME_BASE_Q);
+    /* Timestamps are the file's word: they may be anything. */
+    start_us = start_us < MAX_TIME_US ? start_us : MAX_TIME_US;
+    int64_t end_us = start_us + length_us;
+    if (end_us > d->end_us && is_promised(d, end_us)) {
+        d->end_us = end_us;
+    }
+}
+
 static enum err accept_frame(struct decode *d, const AVFrame *frame, struct failure *f)
 {
     int channels = frame->ch_layout.nb_channels;
@@ -136,18 +163,12 @@ static enum err accept_frame(struct decode *d, const AVFrame *frame, struct fail
                            "The sound has %d channels; 1 to 8 can be converted.", channels);
     }
     d->errors_in_a_row = 0;
+    d->packets_in_vain = 0;
     double length_us = (double)frame->nb_samples * 1e6 / frame->sample_rate + d->rest_us;
     d->decoded_us += (int64_t)length_us;
     d->longest_us = (int64_t)length_us > d->longest_us ? (int64_t)length_us : d->longest_us;
     d->rest_us = length_us - (double)(int64_t)length_us;
-    if (frame->best_effort_timestamp != AV_NOPTS_VALUE) {
-        int64_t start_us = av_rescale_q(frame->best_effort_timestamp, d->stream->time_base,
-                                        AV_TIME_BASE_Q);
-        /* Timestamps are the file's word: they may be anything. */
-        start_us = start_us < MAX_TIME_US ? start_us : MAX_TIME_US;
-        int64_t end_us = start_us + (int64_t)length_us;
-        d->end_us = end_us > d->end_us ? end_us : d->end_us;
-    }
+    note_end(d, frame, (int64_t)length_us);
     return OK;
 }
 
@@ -181,6 +202,12 @@ enum err decode_packet(struct decode *d, const AVPacket *packet, struct failure 
     }
     if (packet != NULL) {
         d->packets++;
+        d->packets_in_vain++;
+        if (d->packets_in_vain > MAX_PACKETS_IN_VAIN) {
+            return failure_set(f, PROBLEM_CORRUPT_INPUT,
+                               "The sound is damaged: more than %d packets in a row hold none.",
+                               MAX_PACKETS_IN_VAIN);
+        }
         if (av_packet_get_side_data(packet, AV_PKT_DATA_ENCRYPTION_INFO, NULL) != NULL) {
             return failure_set(f, PROBLEM_ENCRYPTED_INPUT, "The sound is encrypted (DRM).");
         }
