@@ -8,6 +8,9 @@ RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-ins
       libseccomp-dev libssl-dev \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
+# A LAME for processors with AVX2; on others the loader takes the distribution's.
+COPY scripts/lame.sh scripts/
+RUN scripts/lame.sh /out/usr && rm /out/usr.log
 COPY CMakeLists.txt CMakePresets.json ./
 COPY cmake cmake
 COPY shared shared
@@ -55,6 +58,7 @@ RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-ins
     && rm -rf /var/lib/apt/lists/* \
     && dpkg --compare-versions "$(dpkg-query -W -f='${Version}' libavformat59)" ge "$LIBAV_FLOOR"
 COPY --from=build /out/usr/bin/unreel-converter /out/usr/bin/unreel-engine /usr/bin/
+COPY --from=build /out/usr/lib/unreel/ /usr/lib/unreel/
 RUN ! ldd /usr/bin/unreel* | grep 'not found'
 USER 10001:10001
 EXPOSE 9103
@@ -78,6 +82,7 @@ RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-ins
     && rm -rf /var/lib/apt/lists/* \
     && mkdir /data && chown 10001:10001 /data
 COPY --from=build /out/usr/bin/ /usr/bin/
+COPY --from=build /out/usr/lib/unreel/ /usr/lib/unreel/
 RUN ! ldd /usr/bin/unreel* | grep 'not found'
 USER 10001:10001
 VOLUME /data
