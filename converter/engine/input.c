@@ -11,6 +11,9 @@
 #define AVIO_BUFFER_SIZE 32768
 #define SLOT_COUNT 4
 #define AHEAD 2
+/* Steps to the next chunk before access counts as sequential: sound that lies across the border of
+ * two chunks, with video behind it, is one step. */
+#define STEPS 2
 
 struct slot {
     int64_t chunk; /* -1: empty */
@@ -26,6 +29,7 @@ struct input {
     int64_t size; /* -1: not known yet */
     int64_t position;
     int64_t current; /* the chunk read last; -1: none */
+    int steps;       /* to the next chunk each, without a jump */
     bool is_broken;
     uint64_t clock;
     struct slot slots[SLOT_COUNT];
@@ -128,8 +132,10 @@ static enum err fetch(struct input *in, int64_t chunk, struct slot **ret_slot)
     while (err == OK && s->is_pending) {
         err = receive(in);
     }
-    if (err == OK && in->current >= 0 && chunk == in->current + 1) {
-        err = ask_ahead(in, chunk);
+    if (err == OK && chunk != in->current) {
+        bool is_next = in->current >= 0 && chunk == in->current + 1;
+        in->steps = is_next ? in->steps + (in->steps < STEPS) : 0;
+        err = in->steps == STEPS ? ask_ahead(in, chunk) : OK;
     }
     in->current = chunk;
     s->used = ++in->clock;

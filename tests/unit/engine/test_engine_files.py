@@ -225,7 +225,8 @@ def test_large_video_is_not_read_where_the_container_allows(folder):
     camera_mp4(source, seconds=20, video_bytes_per_s=2 << 20, sound_clip=make(folder, "aac48"))
     result = convert(source, folder / "camera.mp3")
     assert result["result"] == "ok", result
-    assert result["read_bytes"] < os.path.getsize(source) * 0.3, result
+    # What has sound in it, the two ends, and nothing ahead of a block that lies in two chunks.
+    assert result["reads"] <= 20 + 2 + 2, result
 
 
 def boxes(data):
