@@ -42,3 +42,9 @@ def film(seconds, kbit):
     return media.make(f"bench-show-{seconds}s-{kbit}k", "mp4", [
         "-stream_loop", str(seconds // 10), "-i", str(picture(kbit)), "-stream_loop", str(seconds // 60), "-i", str(minute()),
         "-map", "0:v", "-map", "1:a", "-t", str(seconds), "-c", "copy"])
+
+
+def camera(seconds):
+    """20 Mbit/s as cameras write it: a second of picture, a second of sound."""
+    return media.make(f"bench-camera-{seconds}s", "mp4", [
+        "-i", str(film(seconds, 20000)), "-map", "0", "-c", "copy", "-chunk_duration", "1000000", "-chunk_size", "100000000"])

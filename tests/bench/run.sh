@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # run.sh [engine|gateway|pipeline]: measures the release build and writes build/bench.json, one figure per line.
-# UNREEL_BENCH_ROUNDS (5, at least) says how often each is measured.
+# UNREEL_BENCH_ROUNDS (5, at least) says how often each is measured; UNREEL_BENCH_10H=1 converts ten hours of sound, too.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -9,6 +9,8 @@ scripts/install-packages.sh build test
 echo "Building the release"
 scripts/build.sh release
 cc -O2 -Wall -Wextra -o build/hammer tests/bench/hammer.c
+cc -O2 -Wall -Wextra -shared -fPIC -o build/preads.so tests/bench/preads.c
+[ -d build/lame/lib/unreel/glibc-hwcaps ] || scripts/lame.sh || echo "engine.cbr192.20min.wall.hwcaps will be missing"
 
 # On a disk, not in memory: uploads are synced.
 work=$(mktemp -d "$PWD/build/bench.XXXXXX")
