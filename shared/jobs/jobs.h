@@ -29,6 +29,7 @@ enum err jobs_get(struct jobs *s, const char *id, const char *owner, struct job 
 /* By the id of its source video: a job that has not ended if there is one, else the newest. */
 enum err jobs_get_by_video(struct jobs *s, const char *video_fid, struct job *ret_job,
                            struct error *e) MUST_CHECK;
+/* By the id of one of its outputs. */
 enum err jobs_get_by_mp3(struct jobs *s, const char *mp3_fid, const char *owner,
                          struct job *ret_job, struct error *e) MUST_CHECK;
 enum err jobs_get_by_key(struct jobs *s, const char *owner, const char *idempotency_key,
@@ -67,7 +68,7 @@ enum err jobs_renew(struct jobs *s, struct job *job, int64_t lease_ms, struct er
 /* Stores job->phase, job->progress and job->input, and renews the lease. */
 enum err jobs_progress(struct jobs *s, struct job *job, int64_t lease_ms,
                        struct error *e) MUST_CHECK;
-/* Ends it: job->state is SUCCEEDED (with mp3_fid, output), FAILED (with error). announced becomes
+/* Ends it: job->state is SUCCEEDED (with mp3_fid, outputs), FAILED (with error). announced becomes
  * false; notices become due. */
 enum err jobs_finish(struct jobs *s, struct job *job, struct error *e) MUST_CHECK;
 /* Gives it back to be run again not before run_at_ms, unpublished; job->error says why.

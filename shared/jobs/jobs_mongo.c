@@ -247,8 +247,13 @@ static enum err mongo_find(struct jobs *s, enum jobs_find_by by, const char *own
     if (by == JOBS_BY_KEY) {
         AUTO(mem_free) char *key = join_key(owner, value);
         (void)BSON_APPEND_UTF8(filter, "key", key);
+    } else if (by == JOBS_BY_MP3) {
+        bson_oid_t oid;
+        bson_oid_init_from_string(&oid, value);
+        BCON_APPEND(filter, "$or", "[", "{", "mp3_fid", BCON_OID(&oid), "}", "{", "outputs.file_id",
+                    BCON_OID(&oid), "}", "]");
     } else {
-        append_id(filter, by == JOBS_BY_MP3 ? "mp3_fid" : "video_fid", value);
+        append_id(filter, "video_fid", value);
     }
     if (by == JOBS_BY_VIDEO_OPEN) {
         BCON_APPEND(filter, "state", "{", "$in", "[", "queued", "running", "]", "}");

@@ -6,7 +6,8 @@
 #include "jobs/jobs_impl.h"
 #include "core/banned.h"
 
-#define RECORD_MAX_BYTES 65536
+/* More than the largest record there is: all outputs, chapters and tags at their limits. */
+#define RECORD_MAX_BYTES (128 * 1024)
 
 extern const char *const jobs_sqlite_migrations[];
 
@@ -203,6 +204,42 @@ static enum err sqlite_load(struct jobs *s, const char *id, struct job *ret_job,
     return read_one(&q, ret_job, e);
 }
 
+/* Whose further outputs are to be found by their ids. */
+static bool has_several(const struct job *job)
+{
+    return job->state == JOB_SUCCEEDED && job->output_count > 1;
+}
+
+static int add_outputs(struct sqlite3 *conn, const struct job *job)
+{
+    struct sqlite3_stmt *stmt = NULL;
+    int rc = sqlite3_prepare_v2(conn, "INSERT OR IGNORE INTO job_mp3s (fid, job_id) VALUES (?, ?)",
+                                -1, &stmt, NULL);
+    for (int i = 1; rc == SQLITE_OK && i < job->output_count && i < JOB_OUTPUTS_MAX; i++) {
+        (void)sqlite3_bind_text(stmt, 1, job->outputs[i].fid, -1, SQLITE_STATIC);
+        (void)sqlite3_bind_text(stmt, 2, job->id, -1, SQLITE_STATIC);
+        (void)sqlite3_step(stmt);
+        rc = sqlite3_reset(stmt);
+    }
+    (void)sqlite3_finalize(stmt);
+    return rc;
+}
+
+/* Ends the transaction around a swap whose statement changed this many rows. */
+static void end_several(struct query *q, const struct job *job, int changes)
+{
+    if (q->rc == SQLITE_DONE && changes > 0) {
+        q->rc = add_outputs(q->conn, job);
+    }
+    if (q->rc == SQLITE_OK) {
+        (void)sqlite3_reset(q->stmt);
+        q->rc = sqlite3_exec(q->conn, "COMMIT", NULL, NULL, NULL);
+    }
+    if (sqlite3_get_autocommit(q->conn) == 0) {
+        (void)sqlite3_exec(q->conn, "ROLLBACK", NULL, NULL, NULL);
+    }
+}
+
 static enum err sqlite_swap(struct jobs *s, const struct job *job, int64_t expected_rev,
                             struct error *e)
 {
@@ -220,7 +257,13 @@ static enum err sqlite_swap(struct jobs *s, const struct job *job, int64_t expec
     bind_columns(&q, job, record);
     query_text(&q, job->id);
     query_int(&q, expected_rev);
+    if (has_several(job) && q.rc == SQLITE_OK) {
+        q.rc = sqlite3_exec(q.conn, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+    }
     int changes = query_step(&q) == SQLITE_DONE ? sqlite3_changes(q.conn) : 0;
+    if (has_several(job)) {
+        end_several(&q, job, changes);
+    }
     err = query_close(&q, e);
     if (err == OK && changes == 0) {
         return err_set(e, ERR_CONFLICT, "the job was changed by somebody else");
@@ -247,7 +290,9 @@ static enum err sqlite_find(struct jobs *s, enum jobs_find_by by, const char *ow
     static const char *const sql[] = {
         [JOBS_BY_KEY] = "SELECT record FROM jobs"
                         " WHERE owner = ? AND idempotency_key = ? AND idempotency_key <> ''",
-        [JOBS_BY_MP3] = "SELECT record FROM jobs WHERE mp3_fid = ? AND mp3_fid <> ''",
+        [JOBS_BY_MP3] = "SELECT record FROM jobs WHERE mp3_fid = ?1 AND mp3_fid <> ''"
+                        " UNION ALL SELECT record FROM jobs"
+                        " WHERE id = (SELECT job_id FROM job_mp3s WHERE fid = ?1)",
         [JOBS_BY_VIDEO] = "SELECT record FROM jobs WHERE video_fid = ?"
                           " ORDER BY created_at DESC, id DESC LIMIT 1",
         [JOBS_BY_VIDEO_OPEN] = "SELECT record FROM jobs WHERE video_fid = ?"

@@ -38,6 +38,7 @@ static const char indexes_json[] =
     "{'name': 'state', 'key': {'state': 1, 'created_at': -1, '_id': -1}},"
     "{'name': 'video', 'key': {'video_fid': 1}},"
     "{'name': 'mp3', 'key': {'mp3_fid': 1}},"
+    "{'name': 'output', 'key': {'outputs.file_id': 1}},"
     "{'name': 'due', 'key': {'due_reason': 1, 'due_at': 1}},"
     "{'name': 'notice', 'key': {'notice_reason': 1, 'notice_at': 1}}"
     "]}";

@@ -82,6 +82,8 @@ static void end_job(struct job *j, enum job_state state)
         j->error = (struct job_error){ .problem = PROBLEM_NONE };
     } else {
         j->mp3_fid[0] = '\0';
+        j->output_count = 0;
+        memset(j->outputs, 0, sizeof(j->outputs));
     }
     j->email = (struct job_notice){ .due_at_ms = state != JOB_CANCELLED ? now_ms : 0 };
     j->webhook = (struct job_notice){ .due_at_ms = j->webhook_url[0] != '\0' ? now_ms : 0 };

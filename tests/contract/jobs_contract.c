@@ -55,6 +55,7 @@ struct job new_ended(enum job_state state)
     }
     if (state == JOB_SUCCEEDED) {
         id_new(j.mp3_fid);
+        j.output_count = 1;
         j.outputs[0].size_bytes = 1000;
     } else {
         j.error.problem = PROBLEM_NO_AUDIO;
@@ -70,7 +71,7 @@ struct job reload(const struct job *j)
     return now;
 }
 
-static void assert_same(const struct job *a, const struct job *b)
+void assert_same(const struct job *a, const struct job *b)
 {
     json_t *left = job_to_record(a);
     json_t *right = job_to_record(b);
@@ -94,17 +95,32 @@ static void fill_all(struct job *j)
     j->size_bytes = INT64_C(5000000000);
     j->expires_at_ms = j->created_at_ms + 86400000;
     j->request.options = (struct job_options){ .mode = JOB_MODE_VBR,
-                                       .bitrate_kbps = 128,
-                                       .quality = 4,
-                                       .sample_rate_hz = 22050,
-                                       .channels = 1,
-                                       .end_ms = 90001,
-                                       .track = "2" };
+                                               .loudness = JOB_LOUDNESS_NORMALIZE,
+                                               .loudness_target_centi_lufs = -2305,
+                                               .trim_silence = 1,
+                                               .chapters = JOB_CHAPTERS_SPLIT,
+                                               .cover = JOB_COVER_FRAME,
+                                               .cover_at_ms = 1500,
+                                               .id3 = JOB_ID3_V23,
+                                               .copy = JOB_COPY_NEVER,
+                                               .bitrate_kbps = 128,
+                                               .quality = 4,
+                                               .sample_rate_hz = 22050,
+                                               .channels = 1,
+                                               .end_ms = 90001,
+                                               .track = "2" };
     j->input = (struct job_input){ .container = "mov,mp4",
                                    .duration_s = 12.625,
                                    .bytes_read = INT64_C(4999999999),
                                    .track_count = 1,
-                                   .tracks = { { 1, "aac", "deu", 2, 48000, true } } };
+                                   .tracks = { { 1, "aac", "deu", 2, 48000, true } },
+                                   .chapter_count = 2,
+                                   .chapters = { { 0, 5001, "Ünï" }, { 5001, 12625, "" } } };
+    assert_ok(job_request_set(&j->request, "tags.title", "Ünï $set a.b", NULL));
+    assert_ok(job_request_set(&j->request, "tags.artist", "", NULL));
+    assert_ok(job_request_set(&j->request, "outputs", "[{\"bitrate\":96},{}]", NULL));
+    assert_ok(job_request_settle(&j->request, NULL));
+    id_new(j->cover_fid);
     j->progress = (struct job_progress){ 1.5, 60.25, 2.5, 30.1, 1.9, 7 };
     j->email = (struct job_notice){ j->created_at_ms, 3, j->created_at_ms + 1 };
 }
@@ -371,6 +387,7 @@ static int run_engine(const char *name, const char *url)
     } groups[] = {
         { "basics", basic_cases, ARRAY_LEN(basic_cases) },
         { "states", state_cases, state_case_count },
+        { "outputs", output_cases, output_case_count },
         { "due", due_cases, due_case_count },
         { "threads", thread_cases, thread_case_count },
         { "proxy", proxy_cases, proxy_case_count },

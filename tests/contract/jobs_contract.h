@@ -33,6 +33,8 @@ struct job new_job(const char *owner);
 struct job new_running(int64_t lease_ms);
 struct job new_ended(enum job_state state);
 struct job reload(const struct job *j);
+/* Every member of the records. */
+void assert_same(const struct job *a, const struct job *b);
 
 /* Runs `body` in eight threads at once with arguments 0..7. */
 void in_eight_threads(void *(*body)(void *));
@@ -42,6 +44,8 @@ int run_open_cases(char *folder);
 
 extern const struct CMUnitTest state_cases[];
 extern const size_t state_case_count;
+extern const struct CMUnitTest output_cases[];
+extern const size_t output_case_count;
 extern const struct CMUnitTest due_cases[];
 extern const size_t due_case_count;
 extern const struct CMUnitTest thread_cases[];

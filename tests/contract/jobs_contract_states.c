@@ -246,7 +246,14 @@ static void test_success(void **state)
     j.state = JOB_SUCCEEDED;
     assert_err(ERR_INVALID, jobs_finish(store, &j, NULL));
     id_new(j.mp3_fid);
-    j.outputs[0] = (struct job_output){ .size_bytes = 1234, .duration_s = 60.5, .mode = "cbr", .bitrate_kbps = 192, .sample_rate_hz = 44100, .channels = 2, .sha256 = "ab" };
+    j.output_count = 1;
+    j.outputs[0] = (struct job_output){ .size_bytes = 1234,
+                                        .duration_s = 60.5,
+                                        .mode = "cbr",
+                                        .bitrate_kbps = 192,
+                                        .sample_rate_hz = 44100,
+                                        .channels = 2,
+                                        .sha256 = "ab" };
     (void)text_copy(j.webhook_url, sizeof(j.webhook_url), "https://example.org/");
     assert_ok(jobs_finish(store, &j, NULL));
     struct job now = reload(&j);

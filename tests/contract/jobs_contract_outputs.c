@@ -1,0 +1,86 @@
+/* Jobs with several outputs, and the largest record there is. */
+#include "jobs_contract.h"
+
+#include <string.h>
+
+/* Every output's id finds the job, once it has succeeded and as long as it is there. */
+static void test_outputs(void **state)
+{
+    (void)state;
+    struct job j = new_running(LEASE_MS);
+    struct job got;
+    j.state = JOB_SUCCEEDED;
+    j.output_count = 3;
+    for (int i = 0; i < 3; i++) {
+        j.outputs[i] = (struct job_output){ .size_bytes = INT64_C(5000000000) + i,
+                                            .duration_s = 1.5 + i,
+                                            .mode = "copy",
+                                            .bitrate_kbps = 100 + i,
+                                            .sample_rate_hz = 44100,
+                                            .channels = 1,
+                                            .track = 1,
+                                            .chapter = i + 1,
+                                            .sha256 = "00ff",
+                                            .loudness = { i > 0, -23.1 - i, -1.25, 7.5, 2.25 } };
+        id_new(j.outputs[i].fid);
+    }
+    (void)text_copy(j.mp3_fid, sizeof(j.mp3_fid), j.outputs[0].fid);
+    assert_ok(jobs_finish(store, &j, NULL));
+    struct job stored = reload(&j);
+    assert_same(&j, &stored);
+    assert_int_equal(stored.output_count, 3);
+    assert_true(stored.outputs[2].loudness.integrated_lufs == -25.1);
+    assert_ok(jobs_mark_announced(store, &stored, NULL));
+    for (int i = 0; i < 3; i++) {
+        assert_ok(jobs_get_by_mp3(store, j.outputs[i].fid, OWNER, &got, NULL));
+        assert_string_equal(got.id, j.id);
+        assert_err(ERR_NOT_FOUND,
+                   jobs_get_by_mp3(store, j.outputs[i].fid, "bob@example.org", &got, NULL));
+    }
+    assert_ok(jobs_remove(store, j.id, OWNER, NULL));
+    for (int i = 0; i < 3; i++) {
+        assert_err(ERR_NOT_FOUND, jobs_get_by_mp3(store, j.outputs[i].fid, NULL, &got, NULL));
+    }
+}
+
+/* All that a user and a file can make long. */
+static void test_largest_record(void **state)
+{
+    (void)state;
+    struct job j = new_running(LEASE_MS);
+    memset(j.filename, '"', sizeof(j.filename) - 1);
+    memset(j.webhook_url, '"', sizeof(j.webhook_url) - 1);
+    j.state = JOB_SUCCEEDED;
+    j.output_count = JOB_OUTPUTS_MAX;
+    j.input.chapter_count = JOB_CHAPTERS_MAX;
+    j.input.track_count = JOB_TRACKS_MAX;
+    for (int i = 0; i < JOB_OUTPUTS_MAX; i++) {
+        j.outputs[i] = (struct job_output){ .size_bytes = INT64_MAX,
+                                            .duration_s = 1e9 / 3,
+                                            .mode = "copy",
+                                            .chapter = i + 1,
+                                            .loudness = { true, -100.0 / 3, -1.0 / 3, 100.0 / 3,
+                                                          1.0 / 3 } };
+        id_new(j.outputs[i].fid);
+        memset(j.outputs[i].sha256, 'f', sizeof(j.outputs[i].sha256) - 1);
+    }
+    for (int i = 0; i < JOB_CHAPTERS_MAX; i++) {
+        j.input.chapters[i] = (struct job_chapter){ 3599999999, 3599999999, "" };
+        memset(j.input.chapters[i].title, '"', JOB_TITLE_SIZE - 1);
+    }
+    for (int i = 0; i < JOB_TRACKS_MAX; i++) {
+        memset(j.input.tracks[i].codec, '"', sizeof(j.input.tracks[i].codec) - 1);
+        memset(j.input.tracks[i].language, '"', sizeof(j.input.tracks[i].language) - 1);
+    }
+    (void)text_copy(j.mp3_fid, sizeof(j.mp3_fid), j.outputs[0].fid);
+    assert_ok(jobs_finish(store, &j, NULL));
+    struct job stored = reload(&j);
+    assert_same(&j, &stored);
+    assert_int_equal(stored.output_count, JOB_OUTPUTS_MAX);
+}
+
+const struct CMUnitTest output_cases[] = {
+    CASE(test_outputs),
+    CASE(test_largest_record),
+};
+const size_t output_case_count = ARRAY_LEN(output_cases);
