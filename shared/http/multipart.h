@@ -1,7 +1,7 @@
 /* A streaming multipart/form-data parser (RFC 7578). No copy of a part's body, no allocation that
  * grows with it.
  *
- * Limits: boundary 70 characters (RFC 2046), part headers 4 KiB, 8 parts. Fed with arbitrary
+ * Limits: boundary 70 characters (RFC 2046), part headers 4 KiB, 64 parts. Fed with arbitrary
  * slices. */
 #ifndef UNREEL_HTTP_MULTIPART_H
 #define UNREEL_HTTP_MULTIPART_H

@@ -9,7 +9,7 @@
 
 #define MULTIPART_BOUNDARY_MAX 70
 #define MULTIPART_HEAD_MAX ((size_t)4 * 1024)
-#define MULTIPART_PARTS_MAX 8
+#define MULTIPART_PARTS_MAX 64
 
 /* The boundary of a multipart/form-data Content-Type. */
 enum err multipart_read_boundary(const char *content_type,
