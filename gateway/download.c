@@ -1,4 +1,4 @@
-/* GET /download?fid=: the MP3, whole or in part, by position; nothing is buffered whole. */
+/* GET /download?fid=: an MP3, whole or in part, by position; nothing is buffered whole. */
 #include <stdio.h>
 #include <string.h>
 
@@ -42,6 +42,16 @@ static enum err find_job(struct gateway *g, const char *fid, const char *owner, 
     return rc == ERR_NOT_FOUND ? jobs_get(g->jobs, fid, owner, ret_job, e) : rc;
 }
 
+/* Which of the outputs it is; the first one is the job's own as well. */
+static int find_output(const struct job *job, const char *fid)
+{
+    int index = job->output_count - 1;
+    while (index > 0 && strcmp(job->outputs[index].fid, fid) != 0) {
+        index--;
+    }
+    return index > 0 ? index : 0;
+}
+
 /* False: there is no MP3 (yet), and the answer says why. */
 static bool has_mp3(struct http_request *r, const struct job *job)
 {
@@ -63,12 +73,12 @@ static bool has_mp3(struct http_request *r, const struct job *job)
     return false;
 }
 
-static void entity_headers(struct http_request *r, const struct job *job,
+static void entity_headers(struct http_request *r, const struct job *job, int index,
                            const struct blob_stat *stat, const char *etag)
 {
-    char text[1280];
-    char name[JOB_FILENAME_SIZE + 8];
-    headers_mp3_name(name, sizeof(name), job->filename);
+    char text[2048];
+    char name[JOB_OUTPUT_NAME_SIZE];
+    job_output_name(job, index, name);
     http_content_disposition(text, sizeof(text), name);
     http_reply_header(r, "Content-Disposition", text);
     http_reply_header(r, "ETag", etag);
@@ -129,14 +139,15 @@ void download_handle(struct http_request *r, void *ctx)
     if (!has_mp3(r, &job)) {
         return;
     }
-    if (blobs_stat(g->mp3s, job.mp3_fid, &stat, &e) != OK) {
+    int index = find_output(&job, fid);
+    const char *mp3_fid = index < job.output_count ? job.outputs[index].fid : job.mp3_fid;
+    if (blobs_stat(g->mp3s, mp3_fid, &stat, &e) != OK) {
         reply_store_error(r, &e);
         return;
     }
     char etag[BLOB_SHA256_SIZE + 2];
-    (void)snprintf(etag, sizeof(etag), "\"%s\"",
-                   stat.sha256[0] != '\0' ? stat.sha256 : job.mp3_fid);
-    entity_headers(r, &job, &stat, etag);
+    (void)snprintf(etag, sizeof(etag), "\"%s\"", stat.sha256[0] != '\0' ? stat.sha256 : mp3_fid);
+    entity_headers(r, &job, index, &stat, etag);
     if (headers_has_etag(http_request_header(r, "If-None-Match"), etag)) {
         http_reply_empty(r, 304);
         return;
@@ -150,5 +161,5 @@ void download_handle(struct http_request *r, void *ctx)
         http_reply_problem(r, PROBLEM_RANGE, "The MP3 has %lld bytes.", (long long)stat.size_bytes);
         return;
     }
-    send_range(r, g, job.mp3_fid, range, stat.size_bytes);
+    send_range(r, g, mp3_fid, range, stat.size_bytes);
 }

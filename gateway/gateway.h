@@ -20,7 +20,7 @@ struct gateway_settings {
     char *issuer, *audience;
     char *trusted_proxies;
     int compat;
-    int64_t max_upload_bytes;
+    int64_t max_upload_bytes, max_cover_bytes;
     int64_t max_uploads_per_user;
     int64_t max_wait_s;
     int64_t max_connections, max_connections_per_ip;

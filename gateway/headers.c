@@ -7,9 +7,6 @@
 
 #include "core/banned.h"
 
-#define NAME_MAX_BYTES 1024
-#define SUFFIX_MAX_BYTES 5
-
 static const char blanks[] = " \t";
 static const char digits[] = "0123456789";
 
@@ -79,27 +76,4 @@ bool headers_has_etag(const char *if_none_match, const char *etag)
     /* In a list every etag is in quotes, and ours has none inside; a weak one matches too. */
     return (if_none_match[0] == '*' && if_none_match[1 + strspn(if_none_match + 1, blanks)] == 0) ||
            strstr(if_none_match, etag) != NULL;
-}
-
-/* Where the suffix begins: a dot and a few letters or digits. NULL without one: "Vol. 1" has none.
- */
-static char *find_suffix(char *name)
-{
-    char *dot = strrchr(name, '.');
-    if (dot == NULL || dot == name) {
-        return NULL;
-    }
-    size_t len = strspn(dot + 1, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789");
-    return len > 0 && len <= SUFFIX_MAX_BYTES && dot[1 + len] == '\0' ? dot : NULL;
-}
-
-void headers_mp3_name(char *dst, size_t size, const char *filename)
-{
-    char stem[NAME_MAX_BYTES];
-    (void)text_copy(stem, size - 4 < sizeof(stem) ? size - 4 : sizeof(stem), filename);
-    char *suffix = find_suffix(stem);
-    if (suffix != NULL) {
-        *suffix = '\0';
-    }
-    (void)snprintf(dst, size, "%s.mp3", stem);
 }

@@ -1,5 +1,4 @@
-/* What requests say in headers, and what answers say about an MP3: texts only, so that tests reach
- * it without a server. */
+/* What requests say in headers: texts only, so that tests reach it without a server. */
 #ifndef UNREEL_HEADERS_H
 #define UNREEL_HEADERS_H
 
@@ -15,7 +14,5 @@ int64_t headers_wait_s(const char *prefer, int64_t max_s);
 bool headers_idempotency_key(char *dst, size_t size, const char *key);
 /* Whether If-None-Match (may be NULL) names the entity, whose etag is a strong one in quotes. */
 bool headers_has_etag(const char *if_none_match, const char *etag);
-/* "video.mp4" -> "video.mp3". */
-void headers_mp3_name(char *dst, size_t size, const char *filename);
 
 #endif

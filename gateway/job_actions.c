@@ -62,6 +62,7 @@ void job_retry_handle(struct http_request *r, void *ctx)
     (void)text_copy(job.filename, sizeof(job.filename), old.filename);
     (void)text_copy(job.sha256, sizeof(job.sha256), old.sha256);
     (void)text_copy(job.video_fid, sizeof(job.video_fid), old.video_fid);
+    (void)text_copy(job.cover_fid, sizeof(job.cover_fid), old.cover_fid);
     (void)text_copy(job.retry_of, sizeof(job.retry_of), old.id);
     (void)text_copy(job.webhook_url, sizeof(job.webhook_url), old.webhook_url);
     (void)text_copy(job.traceparent, sizeof(job.traceparent), http_request_traceparent(r));
@@ -73,12 +74,27 @@ void job_retry_handle(struct http_request *r, void *ctx)
     reply_job(r, 202, &job);
 }
 
+/* "" is none. */
 static void remove_file(struct blobs *bucket, const char *id)
 {
+    if (id[0] == '\0') {
+        return;
+    }
     struct error e = { 0 };
     enum err rc = blobs_remove(bucket, id, &e);
     if (rc != OK && rc != ERR_NOT_FOUND) {
         log_error("file %s could not be removed: %s", id, e.text);
+    }
+}
+
+static void remove_outputs(struct gateway *g, const struct job *job)
+{
+    /* A foreign converter's MP3 is in no output. */
+    if (job->output_count == 0) {
+        remove_file(g->mp3s, job->mp3_fid);
+    }
+    for (int i = 0; i < job->output_count; i++) {
+        remove_file(g->mp3s, job->outputs[i].fid);
     }
 }
 
@@ -102,13 +118,12 @@ void job_delete_handle(struct http_request *r, void *ctx)
         return;
     }
     log_context(http_request_trace_id(r), id);
-    if (job.mp3_fid[0] != '\0') {
-        remove_file(g->mp3s, job.mp3_fid);
-    }
-    /* A retry shares its source with the job that it repeats. */
+    remove_outputs(g, &job);
+    /* A retry shares its source and its cover with the job that it repeats. */
     struct job other;
     if (jobs_get_by_video(g->jobs, job.video_fid, &other, NULL) == ERR_NOT_FOUND) {
         remove_file(g->videos, job.video_fid);
+        remove_file(g->videos, job.cover_fid);
     }
     log_info("job and files deleted by their owner");
     http_reply_empty(r, 204);

@@ -40,6 +40,8 @@ static const struct config_key keys[] = {
       "none|tutorial" },
     { "UNREEL_MAX_UPLOAD_BYTES", CONFIG_SIZE, AT(max_upload_bytes), "2GiB", "size of one file", 1,
       1024 * GIB, NULL },
+    { "UNREEL_MAX_COVER_BYTES", CONFIG_SIZE, AT(max_cover_bytes), "4MiB",
+      "size of a picture that comes with a file", 1, 64LL << 20, NULL },
     { "UNREEL_MAX_UPLOADS_PER_USER", CONFIG_INT, AT(max_uploads_per_user), "32",
       "uploads of one user at once", 1, 1024, NULL },
     { "UNREEL_MAX_WAIT_S", CONFIG_INT, AT(max_wait_s), "60",

@@ -92,8 +92,14 @@ static void reply_replay(struct http_request *r, struct gateway *g, struct intak
         reply_accepted(r, g, &first);
         return;
     }
-    if (strcmp(first.sha256, job->sha256) != 0 ||
-        !job_options_equal(&first.request.options, &job->request.options)) {
+    bool is_same = false;
+    rc = intake_is_same_cover(in, &first, &is_same, &e);
+    if (rc != OK && rc != ERR_NOT_FOUND) {
+        reply_store_error(r, &e);
+        return;
+    }
+    if (!is_same || strcmp(first.sha256, job->sha256) != 0 ||
+        !job_request_equal(&first.request, &job->request)) {
         log_info("upload refused: its idempotency key belongs to another upload");
         http_reply_problem(r, PROBLEM_IDEMPOTENCY_MISMATCH,
                            "This Idempotency-Key was used for another file or other options.");

@@ -18,14 +18,16 @@
 static const int64_t form_overhead_bytes = 64LL * 1024;
 static const int form_overhead_length_max = 1024;
 
+enum part_kind { PART_FIELD, PART_FILE, PART_COVER };
+
 struct upload {
     struct gateway *gateway;
     struct intake *intake;
     struct multipart *form; /* NULL for a raw body */
-    int file_count;
-    bool in_file;
-    bool is_too_large; /* the file; other limits are the form's */
-    bool is_answered;  /* a handler ran: the client did not go away before its body was whole */
+    int file_count, cover_count;
+    enum part_kind part; /* of the form, just now */
+    bool is_too_large;   /* the file; other limits are the form's */
+    bool is_answered;    /* a handler ran: the client did not go away before its body was whole */
     char field_name[64];
     struct buf field;
     /* The first mistake in options, told once the body is whole. */
@@ -74,7 +76,7 @@ static void set_option(void *ctx, const char *name, const char *value)
         }
     } else {
         struct error e = { 0 };
-        enum err rc = job_options_set(&job->request.options, name, value, &e);
+        enum err rc = job_request_set(&job->request, name, value, &e);
         if (rc == ERR_NOT_FOUND) {
             char shown[64];
             (void)text_copy(shown, sizeof(shown), name);
@@ -88,26 +90,35 @@ static void set_option(void *ctx, const char *name, const char *value)
     }
 }
 
-/* X-Unreel-Bitrate and so on: for clients that would rather not touch the query. */
+static void option_from_header(struct upload *u, const struct http_request *r, const char *name)
+{
+    char header[64];
+    (void)snprintf(header, sizeof(header), "X-Unreel-%s", name);
+    for (char *c = strpbrk(header, "_."); c != NULL; c = strpbrk(c, "_.")) {
+        *c = '-';
+    }
+    const char *value = http_request_header(r, header);
+    if (value != NULL) {
+        set_option(u, name, value);
+    }
+}
+
+/* X-Unreel-Bitrate, X-Unreel-Tags-Title and so on: for clients that would rather not touch the
+ * query. */
 static void options_from_headers(struct upload *u, const struct http_request *r)
 {
     size_t count = 0;
     const struct job_option_info *table = job_option_table(&count);
     for (size_t i = 0; i < count; i++) {
-        char header[64];
-        (void)snprintf(header, sizeof(header), "X-Unreel-%s", table[i].name);
-        for (char *c = strchr(header, '_'); c != NULL; c = strchr(c, '_')) {
-            *c = '-';
-        }
-        const char *value = http_request_header(r, header);
-        if (value != NULL) {
-            set_option(u, table[i].name, value);
-        }
+        option_from_header(u, r, table[i].name);
     }
-    const char *filename = http_request_header(r, "X-Unreel-Filename");
-    if (filename != NULL) {
-        set_option(u, "filename", filename);
+    for (int i = 0; i < JOB_TAG_COUNT; i++) {
+        char name[32];
+        (void)snprintf(name, sizeof(name), "tags.%s", job_tag_name((enum job_tag_name)i));
+        option_from_header(u, r, name);
     }
+    option_from_header(u, r, "outputs");
+    option_from_header(u, r, "filename");
 }
 
 static void idempotency_from_header(struct upload *u, const struct http_request *r)
@@ -129,13 +140,63 @@ static enum err write_file(struct upload *u, const void *bytes, size_t len, stru
     return rc;
 }
 
+/* The picture that is to be in the MP3. What is wrong with it is told once the body is whole. */
+static enum err write_cover(struct upload *u, const void *bytes, size_t len, struct error *e)
+{
+    if (u->problem != PROBLEM_NONE) {
+        return OK;
+    }
+    char detail[JOB_DETAIL_SIZE];
+    enum err rc = intake_write_cover(u->intake, bytes, len, e);
+    if (rc == ERR_TOO_BIG) {
+        (void)snprintf(detail, sizeof(detail), "cover: a picture may have at most %lld bytes.",
+                       (long long)u->gateway->settings->max_cover_bytes);
+        note_problem(u, PROBLEM_INPUT_TOO_LARGE, detail);
+        return OK;
+    }
+    if (rc == ERR_INVALID) {
+        note_problem(u, PROBLEM_INVALID_OPTION, "cover: send a JPEG or PNG picture.");
+        return OK;
+    }
+    return rc;
+}
+
+static void begin_cover(struct upload *u)
+{
+    u->cover_count++;
+    if (u->cover_count > 1) {
+        note_problem(u, PROBLEM_INVALID_OPTION, "cover: send one picture.");
+    }
+    set_option(u, "cover", "upload");
+}
+
+static void end_cover(struct upload *u)
+{
+    /* Too short to begin as anything. */
+    if (intake_job(u->intake)->cover_fid[0] == '\0') {
+        note_problem(u, PROBLEM_INVALID_OPTION, "cover: send a JPEG or PNG picture.");
+    }
+}
+
+static enum part_kind kind_of(const struct multipart_part *part)
+{
+    if (part->filename == NULL) {
+        return PART_FIELD;
+    }
+    return strcmp(part->name, "cover") == 0 ? PART_COVER : PART_FILE;
+}
+
 static enum err form_part_begin(void *ctx, const struct multipart_part *part, struct error *e)
 {
     struct upload *u = ctx;
-    u->in_file = part->filename != NULL;
+    u->part = kind_of(part);
     buf_clear(&u->field);
-    if (!u->in_file) {
+    if (u->part == PART_FIELD) {
         (void)text_copy(u->field_name, sizeof(u->field_name), part->name);
+        return OK;
+    }
+    if (u->part == PART_COVER) {
+        begin_cover(u);
         return OK;
     }
     u->file_count++;
@@ -149,8 +210,11 @@ static enum err form_part_begin(void *ctx, const struct multipart_part *part, st
 static enum err form_part_data(void *ctx, const void *bytes, size_t len, struct error *e)
 {
     struct upload *u = ctx;
-    if (u->in_file) {
+    if (u->part == PART_FILE) {
         return write_file(u, bytes, len, e);
+    }
+    if (u->part == PART_COVER) {
+        return write_cover(u, bytes, len, e);
     }
     if (buf_append(&u->field, bytes, len) != OK) {
         return err_set(e, ERR_INVALID, "a form field is longer than %zu bytes", u->field.max);
@@ -162,8 +226,10 @@ static enum err form_part_end(void *ctx, struct error *e)
 {
     (void)e;
     struct upload *u = ctx;
-    if (!u->in_file) {
+    if (u->part == PART_FIELD) {
         set_option(u, u->field_name, buf_text(&u->field));
+    } else if (u->part == PART_COVER) {
+        end_cover(u);
     }
     return OK;
 }
@@ -173,6 +239,23 @@ static const struct multipart_events form_events = { .part_begin = form_part_beg
                                                      .part_end = form_part_end };
 
 /* ---- the route ---- */
+
+/* Whether what was asked for can be made, once all of it is known. */
+static enum err settle(struct upload *u, struct error *e)
+{
+    struct job *job = intake_job(u->intake);
+    enum err rc = job_request_settle(&job->request, e);
+    int count = 0;
+    const struct job_options *outputs = job_request_outputs(&job->request, &count);
+    for (int i = 0; rc == OK && i < count; i++) {
+        if (outputs[i].cover == JOB_COVER_UPLOAD && job->cover_fid[0] == '\0') {
+            rc = err_set(e, ERR_INVALID,
+                         "cover: upload needs a picture, sent as `cover` with the form (POST "
+                         "/upload); else keep, none or a time");
+        }
+    }
+    return rc;
+}
 
 static void reply_too_large(struct http_request *r, const struct gateway *g)
 {
@@ -223,7 +306,8 @@ static struct upload *upload_begin(struct http_request *r, struct gateway *g, in
 void upload_form_begin(struct http_request *r, void *ctx)
 {
     struct gateway *g = ctx;
-    struct upload *u = upload_begin(r, g, g->settings->max_upload_bytes + form_overhead_bytes);
+    struct upload *u = upload_begin(
+        r, g, g->settings->max_upload_bytes + g->settings->max_cover_bytes + form_overhead_bytes);
     if (u == NULL) {
         return;
     }
@@ -250,7 +334,13 @@ void upload_raw_begin(struct http_request *r, void *ctx)
                            "forms go to /upload.");
         return;
     }
-    (void)upload_begin(r, g, g->settings->max_upload_bytes);
+    struct upload *u = upload_begin(r, g, g->settings->max_upload_bytes);
+    struct error e = { 0 };
+    if (u != NULL && settle(u, &e) != OK) {
+        log_info("upload refused: %s", e.text);
+        u->is_answered = true;
+        http_reply_problem(r, PROBLEM_INVALID_OPTION, "%s", e.text);
+    }
 }
 
 enum err upload_data(struct http_request *r, void *ctx, const void *bytes, size_t len,
@@ -285,8 +375,7 @@ static bool refuse_body(struct http_request *r, struct upload *u)
         http_reply_problem(r, PROBLEM_FILE_COUNT, "The form holds no file; send one as `file`.");
     } else if (intake_size(u->intake) == 0) {
         http_reply_problem(r, PROBLEM_EMPTY_UPLOAD, "The file is empty.");
-    } else if (u->problem == PROBLEM_NONE &&
-               job_options_check(&intake_job(u->intake)->request.options, &e) != OK) {
+    } else if (u->problem == PROBLEM_NONE && settle(u, &e) != OK) {
         http_reply_problem(r, PROBLEM_INVALID_OPTION, "%s", e.text);
     } else if (u->problem != PROBLEM_NONE) {
         http_reply_problem(r, u->problem, "%s", u->detail);

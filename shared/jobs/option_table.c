@@ -33,7 +33,7 @@ const struct job_option_info option_infos[OPTION_COUNT] = {
     [OPTION_CHAPTERS] = { "chapters", "kept in the MP3, or split: one MP3 for each",
                           "keep|split|none", "keep" },
     [OPTION_COVER] = { "cover", "the source's picture, one that is sent, or the video's at a time",
-                       "keep|none|upload, or seconds or HH:MM:SS.mmm", "keep" },
+                       "keep, none, upload, seconds, or HH:MM:SS.mmm", "keep" },
     [OPTION_ID3] = { "id3", "version of the tag", "2.4|2.3", "2.4" },
     [OPTION_COPY] = { "copy", "auto: sound that is MP3 already is kept if nothing here changes it",
                       "auto|never", "auto" },

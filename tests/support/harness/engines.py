@@ -1,4 +1,5 @@
 """Where a stack keeps its things: in a folder (embedded), or on three servers under names of its own."""
+import json
 import os
 import secrets
 import shutil
@@ -62,6 +63,18 @@ class Embedded:
         base.close()
         return count
 
+    def move_output(self, from_id, to_id):
+        """A job's MP3 becomes the second one of another job; its own record goes."""
+        base = sqlite3.connect(self.folder / "jobs.db", timeout=20)
+        with base:
+            taken, given = (json.loads(base.execute("SELECT record FROM jobs WHERE id = ?", (job,)).fetchone()[0])
+                            for job in (from_id, to_id))
+            given["outputs"].append(taken["output"])
+            base.execute("DELETE FROM jobs WHERE id = ?", (from_id,))
+            base.execute("UPDATE jobs SET record = ? WHERE id = ?", (json.dumps(given), to_id))
+            base.execute("INSERT INTO job_mp3s (fid, job_id) VALUES (?, ?)", (taken["output"]["file_id"], to_id))
+        base.close()
+
     def remove(self):
         shutil.rmtree(self.folder / "files", ignore_errors=True)
 
@@ -103,6 +116,12 @@ class Servers:
 
     def remove_blob(self, bucket, fid):
         gridfs.GridFS(self.blob_database(bucket)).delete(ObjectId(fid))
+
+    def move_output(self, from_id, to_id):
+        """A job's MP3 becomes the second one of another job; its own record goes."""
+        jobs = self.mongo[self.mongo_prefix + "unreel"]["jobs"]
+        taken = jobs.find_one_and_delete({"_id": ObjectId(from_id)})
+        jobs.update_one({"_id": ObjectId(to_id)}, {"$push": {"outputs": taken["output"]}})
 
     def channel(self):
         """A channel of a new connection; close it with .connection.close()."""

@@ -100,44 +100,12 @@ static void etags_are_compared(void **state)
     }
 }
 
-static void mp3s_are_named_after_the_video(void **state)
-{
-    (void)state;
-
-    static const struct {
-        const char *filename;
-        const char *name;
-    } cases[] = {
-        { "video.mp4", "video.mp3" },
-        { "a.b.webm", "a.b.mp3" },
-        { "upload", "upload.mp3" },
-        { ".mp4", ".mp4.mp3" },
-        { "Lecture, Vol. 1", "Lecture, Vol. 1.mp3" },
-        { "Dr. Who", "Dr. Who.mp3" },
-        { "end.", "end..mp3" },
-        { "\xe6\xbc\xa2\xe5\xad\x97.m4a", "\xe6\xbc\xa2\xe5\xad\x97.mp3" },
-        /* Cut to fit, and never inside a character. */
-        { "12345678901234567890123456789.mp4", "12345678901234567890123456789.mp3" },
-        { "1234567890123456789012345678901234567890.mp4",
-          "12345678901234567890123456789012345.mp3" },
-        { "1234567890123456789012345678901234\xc3\xa4.mp4",
-          "1234567890123456789012345678901234.mp3" },
-    };
-
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        char name[40];
-        headers_mp3_name(name, sizeof(name), cases[i].filename);
-        assert_string_equal(name, cases[i].name);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wait_is_read),
         cmocka_unit_test(keys_are_plain),
         cmocka_unit_test(etags_are_compared),
-        cmocka_unit_test(mp3s_are_named_after_the_video),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
