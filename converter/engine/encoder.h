@@ -4,6 +4,7 @@
 #ifndef UNREEL_CONVERTER_ENGINE_ENCODER_H
 #define UNREEL_CONVERTER_ENGINE_ENCODER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,8 +23,10 @@ struct encoder_params {
     int channels;                      /* 1 or 2 */
     struct crew *crew;                 /* outlives the encoder */
     int max_buffers; /* stretches of PCM at a time, 2 at least; 0: as many as keep the crew busy */
+    bool is_stream; /* what is out stays as it is: no place for a tag, and no tag */
     void *ctx;
-    /* Whole frames or parts of them, in order; the first frame is a place for the tag. */
+    /* Whole frames or parts of them, in order; the first frame is a place for the tag, unless
+     * it is a stream. */
     enum err (*on_bytes)(void *ctx, const uint8_t *bytes, size_t len);
 };
 

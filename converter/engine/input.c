@@ -215,7 +215,8 @@ struct input *input_new(const struct channel *channel, int64_t size)
         av_free(buffer);
         return NULL;
     }
-    in->avio->seekable = AVIO_SEEKABLE_NORMAL;
+    /* Of what may still be coming nothing is fetched from its end: demuxers go through it. */
+    in->avio->seekable = size >= 0 ? AVIO_SEEKABLE_NORMAL : 0;
     return TAKE(in);
 }
 

@@ -17,7 +17,9 @@
 
 struct input;
 
-/* size -1: not known yet. The channel stays the caller's and must outlive it. */
+/* size -1: not known yet, as of a pipe or a file still growing: it is read from its start to its
+ * end, and only a container that cannot do otherwise (an MP4 whose index is at its end) goes back.
+ * The channel stays the caller's and must outlive it. */
 struct input *input_new(const struct channel *channel, int64_t size) MUST_CHECK;
 void input_free(struct input *in);
 DEFINE_AUTO(struct input *, input_free)

@@ -10,7 +10,7 @@
 void joiner_init(struct joiner *j, void *ctx,
                  enum err (*on_bytes)(void *ctx, const uint8_t *bytes, size_t len))
 {
-    *j = (struct joiner){ .ctx = ctx, .on_bytes = on_bytes };
+    *j = (struct joiner){ .ctx = ctx, .on_bytes = on_bytes, .has_tag = true };
     tag_init(&j->tag);
 }
 
@@ -61,7 +61,7 @@ static enum err begin(struct joiner *j, struct segment *first)
 {
     struct mp3_frame frame;
     j->current = first;
-    if (!first->has_tag) {
+    if (!j->has_tag || !first->has_tag) {
         return OK;
     }
     j->tag_len = lame_get_lametag_frame(first->lame, j->tag_bytes, sizeof(j->tag_bytes));

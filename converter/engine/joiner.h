@@ -21,6 +21,7 @@
 struct joiner {
     void *ctx;
     enum err (*on_bytes)(void *ctx, const uint8_t *bytes, size_t len);
+    bool has_tag;            /* set by joiner_init; may be cleared before the first segment */
     struct segment *current; /* written up to `written`; its LAME can still go on */
     int64_t written;         /* the number of the first frame that is not written yet */
     struct tag tag;

@@ -116,6 +116,7 @@ enum err encoder_open(const struct encoder_params *params, struct encoder **ret_
                                : params->max_buffers;
     enc->length = FIRST_LENGTH;
     joiner_init(&enc->joiner, params->ctx, params->on_bytes);
+    enc->joiner.has_tag = !params->is_stream;
     enum err err = begin_segment(enc, 0, f);
     if (err != OK) {
         return err;
