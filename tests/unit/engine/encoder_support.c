@@ -142,11 +142,17 @@ void mp3_release(struct mp3 *m)
     free(m->bytes);
 }
 
-void mp3_encode(struct mp3 *m, const struct sound *s, const struct job_options *options,
-                struct crew *crew)
+static void encode(struct mp3 *m, const struct sound *s, const struct job_options *options,
+                   struct crew *crew, bool is_stream)
 {
     *m = (struct mp3){ 0 };
-    struct encoder_params params = { options, s->rate, s->channels, crew, 0, m, on_bytes };
+    struct encoder_params params = { .options = options,
+                                     .sample_rate_hz = s->rate,
+                                     .channels = s->channels,
+                                     .crew = crew,
+                                     .is_stream = is_stream,
+                                     .ctx = m,
+                                     .on_bytes = on_bytes };
     struct failure f = { 0 };
     AUTO(encoder_free) struct encoder *enc = NULL;
     must(encoder_open(&params, &enc, &f) == OK);
@@ -158,6 +164,18 @@ void mp3_encode(struct mp3 *m, const struct sound *s, const struct job_options *
     }
     must(encoder_finish(enc, &m->summary, &f) == OK);
     memcpy(m->bytes, m->summary.tag, m->summary.tag_len);
+}
+
+void mp3_encode(struct mp3 *m, const struct sound *s, const struct job_options *options,
+                struct crew *crew)
+{
+    encode(m, s, options, crew, false);
+}
+
+void mp3_encode_stream(struct mp3 *m, const struct sound *s, const struct job_options *options,
+                       struct crew *crew)
+{
+    encode(m, s, options, crew, true);
 }
 
 void mp3_encode_serial(struct mp3 *m, const struct sound *s, const struct job_options *options)

@@ -40,6 +40,9 @@ void mp3_release(struct mp3 *m);
 /* Through encoder.h, fed in odd slices. */
 void mp3_encode(struct mp3 *m, const struct sound *s, const struct job_options *options,
                 struct crew *crew);
+/* The same into a pipe. */
+void mp3_encode_stream(struct mp3 *m, const struct sound *s, const struct job_options *options,
+                       struct crew *crew);
 /* By one LAME that writes its own tag. */
 void mp3_encode_serial(struct mp3 *m, const struct sound *s, const struct job_options *options);
 

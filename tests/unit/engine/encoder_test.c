@@ -162,6 +162,28 @@ static void test_one_segment_is_serial(void **state)
     }
 }
 
+/* Into a pipe goes the same without the tag's frame. */
+static void test_streams_have_no_tag(void **state)
+{
+    (void)state;
+    for (size_t mode = 0; mode < ARRAY_LEN(modes); mode++) {
+        struct job_options options = options_of(mode);
+        struct sound s;
+        struct mp3 file;
+        struct mp3 stream;
+        make(&s, mode, (struct length){ ONE_SEGMENT + 30, 11 });
+        mp3_encode(&file, &s, &options, crews[0]);
+        mp3_encode_stream(&stream, &s, &options, crews[1]);
+        assert_int_equal(stream.summary.tag_len, 0);
+        assert_int_equal(stream.summary.bitrate_kbps, file.summary.bitrate_kbps);
+        assert_int_equal(stream.len, file.len - file.summary.tag_len);
+        assert_memory_equal(stream.bytes, file.bytes + file.summary.tag_len, stream.len);
+        mp3_release(&file);
+        mp3_release(&stream);
+        sound_release(&s);
+    }
+}
+
 /* Joints change less than one frame in twenty, and not the size of a CBR file by a byte. */
 static void test_near_serial(void **state)
 {
@@ -203,8 +225,12 @@ static void test_cancelled(void **state)
     for (size_t i = 0; i < ARRAY_LEN(after); i++) {
         for (size_t t = 0; t < ARRAY_LEN(crews); t++) {
             size_t left = after[i];
-            struct encoder_params params = { &options, s.rate, s.channels,  crews[t],
-                                             0,        &left,  refuse_bytes };
+            struct encoder_params params = { .options = &options,
+                                             .sample_rate_hz = s.rate,
+                                             .channels = s.channels,
+                                             .crew = crews[t],
+                                             .ctx = &left,
+                                             .on_bytes = refuse_bytes };
             struct failure f = { 0 };
             AUTO(encoder_free) struct encoder *enc = NULL;
             struct encoder_summary summary;
@@ -245,7 +271,11 @@ static void test_refusal(void **state)
 {
     (void)state;
     struct job_options options = options_of(0);
-    struct encoder_params params = { &options, 12345, 2, crews[0], 0, NULL, refuse_bytes };
+    struct encoder_params params = { .options = &options,
+                                     .sample_rate_hz = 12345,
+                                     .channels = 2,
+                                     .crew = crews[0],
+                                     .on_bytes = refuse_bytes };
     struct failure f = { 0 };
     struct encoder *enc = NULL;
     assert_int_equal(encoder_open(&params, &enc, &f), ERR_FAULT);
@@ -275,13 +305,10 @@ static int free_crews(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_one_segment_is_serial),
-        cmocka_unit_test(test_threads_short),
-        cmocka_unit_test(test_threads_long),
-        cmocka_unit_test(test_near_serial),
-        cmocka_unit_test(test_cancelled),
-        cmocka_unit_test(test_wild_samples),
-        cmocka_unit_test(test_refusal),
+        cmocka_unit_test(test_one_segment_is_serial), cmocka_unit_test(test_threads_short),
+        cmocka_unit_test(test_threads_long),          cmocka_unit_test(test_streams_have_no_tag),
+        cmocka_unit_test(test_near_serial),           cmocka_unit_test(test_cancelled),
+        cmocka_unit_test(test_wild_samples),          cmocka_unit_test(test_refusal),
     };
     return cmocka_run_group_tests(tests, make_crews, free_crews);
 }
