@@ -102,6 +102,7 @@ static enum err begin_output(struct branch *b, struct failure *f)
         .channels = b->channels,
         .crew = b->params.crew,
         .max_buffers = b->params.encoder_buffers,
+        .is_stream = b->params.is_stream,
         .ctx = b,
         .on_bytes = on_bytes,
     };
@@ -306,7 +307,7 @@ static enum err finish_encoding(struct branch *b, struct failure *f)
     }
     describe(b, &summary, &m.output);
     err = report_loudness(b, &m.output, f);
-    err = err != OK ? err : patch_head(b, &summary);
+    err = err != OK || b->params.is_stream ? err : patch_head(b, &summary);
     err = err != OK ? err : sink_end(&b->sink);
     err = err != OK ? err : tell_output(b, &m);
     encoder_free(b->encoder);

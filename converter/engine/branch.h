@@ -29,6 +29,7 @@ struct branch_params {
     const struct head_source *head;
     int64_t max_duration_s;
     int encoder_buffers; /* as encoder_params.max_buffers */
+    bool is_stream;      /* as encoder_params.is_stream: nothing is patched */
     bool is_measuring;   /* the first pass: fills *measured, gives no byte */
     struct branch_measured *measured;
 };

@@ -56,6 +56,7 @@ static enum err add_output(struct pass *p, int number, struct failure *f)
         .head = params->head,
         .max_duration_s = params->start->max_duration_s,
         .encoder_buffers = encoder_buffers(params->plan),
+        .is_stream = params->start->is_output_stream,
         .is_measuring = p->is_measuring,
         .measured = &params->measured[number],
     };

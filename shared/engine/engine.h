@@ -38,6 +38,8 @@ struct engine_job {
     const struct job_request *request; /* settled */
     bool is_probe;                     /* only on_input is wanted: nothing is converted */
     bool is_stream;                    /* the input is read from its start to its end only */
+    bool
+        is_output_stream; /* rewrite is never called: the MP3s get no tag that tells their length */
     struct engine_limits limits;
     int threads;        /* for the encoder, 1 to 64; the output does not depend on it */
     int64_t input_size; /* bytes; of an input still growing: what is known, or -1 */

@@ -52,6 +52,7 @@ void session_init(struct session *s, const struct engine_job *job)
         .request = *job->request,
         .is_probe = job->is_probe,
         .is_stream = job->is_stream,
+        .is_output_stream = job->is_output_stream,
         .threads = job->threads,
         .input_size = job->input_size,
         .cover_size = job->read_cover != NULL ? job->cover_size : 0,
