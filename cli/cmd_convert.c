@@ -1,10 +1,6 @@
 /* unreel convert: the sandboxed engine on a local file, with no server. */
-#include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "command.h"
 #include "core/clock.h"
@@ -16,7 +12,9 @@
 #include "job_options.h"
 #include "jobs/options.h"
 #include "mp3_files.h"
+#include "pipe_rules.h"
 #include "progress.h"
+#include "source.h"
 
 #include "core/banned.h"
 
@@ -28,29 +26,16 @@ static const struct option_spec options[] = {
 static const int64_t week_s = 7LL * 24 * 3600;
 
 struct conversion {
-    int input;
+    struct source source;
     struct mp3_files outputs;
     int64_t started_ms;
     struct progress bar;
 };
 
-static enum err read_file(void *ctx, int64_t offset, void *dst, size_t len, size_t *ret_len,
-                          struct error *e)
+static enum err read_source(void *ctx, int64_t offset, void *dst, size_t len, size_t *ret_len,
+                            struct error *e)
 {
-    struct conversion *c = ctx;
-    size_t done = 0;
-    while (done < len) {
-        ssize_t n = pread(c->input, (char *)dst + done, len - done, offset + (int64_t)done);
-        if (n < 0 && errno != EINTR) {
-            return err_set_errno(e, ERR_FAULT, errno, "read the video");
-        }
-        if (n == 0) {
-            break;
-        }
-        done += n > 0 ? (size_t)n : 0;
-    }
-    *ret_len = done;
-    return OK;
+    return source_read(&((struct conversion *)ctx)->source, offset, dst, len, ret_len, e);
 }
 
 static enum err write_file(void *ctx, int output, const void *bytes, size_t len, struct error *e)
@@ -145,15 +130,17 @@ static void print_result(const struct mp3_files *files, const struct engine_resu
     }
 }
 
-/* Converts between two open files. */
+/* Converts between what is open. */
 static int convert(struct conversion *c, const struct job_request *request, int threads,
-                   int64_t input_size, struct engine_result *ret_result)
+                   struct engine_result *ret_result)
 {
     struct engine_job job = { .request = request,
                               .threads = threads,
-                              .input_size = input_size,
+                              .is_stream = c->source.pipe != NULL,
+                              .is_output_stream = c->outputs.is_stream,
+                              .input_size = c->source.size_bytes,
                               .ctx = c,
-                              .read = read_file,
+                              .read = read_source,
                               .write = write_file,
                               .rewrite = rewrite_file,
                               .on_input = ignore_input,
@@ -164,67 +151,88 @@ static int convert(struct conversion *c, const struct job_request *request, int 
     /* One's own file on one's own machine: as long as it likes. */
     job.limits.max_duration_s = week_s;
     job.limits.wall_limit_s = week_s;
+    if (c->source.pipe != NULL) {
+        /* Whoever writes into the pipe may take a rest. */
+        job.limits.no_progress_limit_s = week_s;
+    }
     struct error e = { 0 };
     c->started_ms = clock_mono_ms();
-    if (engine_run(&job, ret_result, &e) != OK) {
-        bool is_inputs_fault = ret_result->problem != PROBLEM_NONE;
+    enum err err = engine_run(&job, ret_result, &e);
+    if (err != OK) {
+        bool has_problem = ret_result->problem != PROBLEM_NONE;
+        /* A pipe that would have to go back is not the engine's problem, but still the video's. */
+        bool is_inputs_fault = has_problem || err == ERR_INVALID;
         progress_break(&c->bar);
-        say_error("convert: %s", is_inputs_fault ? ret_result->detail : e.text);
+        say_error("convert: %s", has_problem ? ret_result->detail : e.text);
         return is_inputs_fault ? EXIT_JOB_FAILED : EXIT_FAILED;
     }
     progress_done(&c->bar, "");
     return EXIT_OK;
 }
 
-/* The input; -1: said why not, and *ret_code is set. */
-static int open_input(const char *path, int64_t *ret_size, int *ret_code)
+static enum err check_pipes(const struct conversion *c, const struct job_request *request,
+                            struct error *e)
 {
-    struct stat info;
+    enum err err = OK;
+    int count = request->output_count > 0 ? request->output_count : 1;
+    if (c->outputs.is_standard && count > 1) {
+        return err_set(e, ERR_INVALID, "standard output takes one MP3 only: name a file");
+    }
+    for (int i = 0; i < count && err == OK; i++) {
+        const struct job_options *o = request->output_count > 0 ? &request->outputs[i]
+                                                                : &request->options;
+        err = pipe_rules_check(o, c->source.pipe != NULL, c->outputs.is_stream, e);
+    }
+    return err;
+}
+
+static int exit_code_of(enum err err)
+{
+    return err == ERR_INVALID ? EXIT_USAGE : err == ERR_NOT_FOUND ? EXIT_NOT_FOUND : EXIT_FAILED;
+}
+
+static int convert_opened(struct conversion *c, const struct job_request *request, int threads,
+                          bool json)
+{
+    struct engine_result result = { 0 };
     struct error e = { 0 };
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &info) != 0) {
-        (void)err_set_errno(&e, ERR_NOT_FOUND, errno, "convert: %s", path);
-        say_error("%s", e.text);
-        *ret_code = EXIT_NOT_FOUND;
-    } else if (!S_ISREG(info.st_mode)) {
-        say_error("convert: %s is not a regular file", path);
-        *ret_code = EXIT_USAGE;
-    } else {
-        *ret_size = info.st_size;
-        return fd;
+    int code = EXIT_OK;
+    enum err rc = check_pipes(c, request, &e);
+    if (rc == OK) {
+        progress_init(&c->bar, "convert", !json);
+        code = convert(c, request, threads, &result);
+        rc = code == EXIT_OK ? mp3_files_commit(&c->outputs, &e) : OK;
     }
-    if (fd >= 0) {
-        (void)close(fd);
+    if (rc != OK) {
+        say_error("convert: %s", e.text);
+        return exit_code_of(rc);
     }
-    return -1;
+    if (code == EXIT_OK && !c->outputs.is_standard) {
+        print_result(&c->outputs, &result, (double)(clock_mono_ms() - c->started_ms) / 1e3, json);
+    }
+    return code;
 }
 
 static int convert_paths(const char *input, const char *output, const struct job_request *request,
                          int threads, bool json)
 {
-    int64_t size = 0;
-    int code = EXIT_FAILED;
-    struct conversion c = { .input = open_input(input, &size, &code) };
-    if (c.input < 0) {
-        return code;
-    }
+    struct conversion c = { 0 };
     struct error e = { 0 };
-    enum err rc = mp3_files_open(&c.outputs, output, &e);
-    if (rc == OK) {
-        struct engine_result result = { 0 };
-        progress_init(&c.bar, "convert", !json);
-        code = convert(&c, request, threads, size, &result);
-        rc = code == EXIT_OK ? mp3_files_commit(&c.outputs, &e) : OK;
-        if (code == EXIT_OK && rc == OK) {
-            print_result(&c.outputs, &result, (double)(clock_mono_ms() - c.started_ms) / 1e3, json);
-        }
+    enum err err = source_open(input, &c.source, &e);
+    if (err != OK) {
+        say_error("convert: %s", e.text);
+        return exit_code_of(err);
+    }
+    int code = EXIT_OK;
+    err = mp3_files_open(&c.outputs, output, &e);
+    if (err != OK) {
+        say_error("convert: %s", e.text);
+        code = err == ERR_INVALID ? EXIT_USAGE : EXIT_FAILED;
+    } else {
+        code = convert_opened(&c, request, threads, json);
     }
     mp3_files_release(&c.outputs);
-    if (rc != OK) {
-        say_error("convert: %s", e.text);
-        code = rc == ERR_INVALID ? EXIT_USAGE : EXIT_FAILED;
-    }
-    (void)close(c.input);
+    source_release(&c.source);
     return code;
 }
 
@@ -274,7 +282,10 @@ const struct command command_convert = {
     .name = "convert",
     .arguments = "VIDEO MP3",
     .help = "Converts a file on this machine, in the same sandbox that a server uses.\n"
-            "MP3 appears when it is whole; what it held before stays until then.",
+            "MP3 appears when it is whole; what it held before stays until then.\n"
+            "- is standard input, or standard output, where nothing else is printed then. An MP4\n"
+            "whose index is at its end cannot come through a pipe unless it is small, and an MP3\n"
+            "in a pipe has no tag that tells its length.",
     .options = options,
     .option_count = ARRAY_LEN(options),
     .run = run,

@@ -1,8 +1,10 @@
 #include "mp3_files.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/mem.h"
@@ -39,15 +41,40 @@ static enum err open_file(struct mp3_files *m, int number, struct error *e)
     return OK;
 }
 
+/* Whether pwrite puts bytes where they were written; behind ">>" it would append. */
+static bool can_rewrite(int fd)
+{
+    struct stat info;
+    int flags = fcntl(fd, F_GETFL);
+    return flags >= 0 && (flags & O_APPEND) == 0 && fstat(fd, &info) == 0 &&
+           S_ISREG(info.st_mode) && lseek(fd, 0, SEEK_CUR) == 0;
+}
+
+static enum err use_standard(struct mp3_files *m, struct error *e)
+{
+    if (isatty(STDOUT_FILENO)) {
+        return err_set(e, ERR_INVALID,
+                       "standard output is a terminal: send it to a file or a pipe");
+    }
+    m->is_standard = true;
+    m->is_stream = !can_rewrite(STDOUT_FILENO);
+    m->paths[0] = xstrdup(m->path);
+    m->files[0].fd = STDOUT_FILENO;
+    return OK;
+}
+
 enum err mp3_files_open(struct mp3_files *m, const char *path, struct error *e)
 {
     *m = (struct mp3_files){ .path = path };
-    return open_file(m, 0, e);
+    return strcmp(path, "-") == 0 ? use_standard(m, e) : open_file(m, 0, e);
 }
 
 enum err mp3_files_write(struct mp3_files *m, int number, const void *bytes, size_t len,
                          struct error *e)
 {
+    if (m->is_standard && number != 0) {
+        return err_set(e, ERR_INVALID, "standard output takes one MP3 only: name a file");
+    }
     enum err rc = m->paths[number] == NULL ? open_file(m, number, e) : OK;
     m->has_bytes[number] = rc == OK;
     for (size_t done = 0; done < len && rc == OK;) {

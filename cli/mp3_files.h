@@ -1,5 +1,6 @@
 /* The MP3s that `unreel convert` writes: the first under the name that was given, the others with
- * their number before its extension (song.mp3, song-2.mp3, ...). All appear when all are whole. */
+ * their number before its extension (song.mp3, song-2.mp3, ...). All appear when all are whole. Or
+ * the only one to standard output. */
 #ifndef UNREEL_CLI_MP3_FILES_H
 #define UNREEL_CLI_MP3_FILES_H
 
@@ -12,6 +13,8 @@
 #include "partial.h"
 
 struct mp3_files {
+    bool is_standard;             /* to standard output */
+    bool is_stream;               /* which is a pipe: what was written cannot be changed */
     const char *path;             /* of the first; the caller's */
     char *paths[JOB_OUTPUTS_MAX]; /* by number; NULL: there is none */
     struct partial files[JOB_OUTPUTS_MAX];
@@ -19,7 +22,9 @@ struct mp3_files {
     bool has_bytes[JOB_OUTPUTS_MAX];
 };
 
-/* Opens the first at once: a folder that cannot be written is told before any work. */
+/* Opens the first at once: a folder that cannot be written is told before any work. "-" is standard
+ * output; into an empty file it is no stream. ERR_INVALID: the path is there and no regular file,
+ * or standard output is a terminal. */
 enum err mp3_files_open(struct mp3_files *m, const char *path, struct error *e) MUST_CHECK;
 enum err mp3_files_write(struct mp3_files *m, int number, const void *bytes, size_t len,
                          struct error *e) MUST_CHECK;
