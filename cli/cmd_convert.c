@@ -136,7 +136,6 @@ static int convert(struct conversion *c, const struct job_request *request, int 
 {
     struct engine_job job = { .request = request,
                               .threads = threads,
-                              .is_stream = c->source.pipe != NULL,
                               .is_output_stream = c->outputs.is_stream,
                               .input_size = c->source.size_bytes,
                               .ctx = c,

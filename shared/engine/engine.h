@@ -37,7 +37,6 @@ struct engine_job {
     struct zygote *zygote; /* the child comes from it, and program is not looked at; NULL: exec'd */
     const struct job_request *request; /* settled */
     bool is_probe;                     /* only on_input is wanted: nothing is converted */
-    bool is_stream;                    /* the input is read from its start to its end only */
     bool
         is_output_stream; /* rewrite is never called: the MP3s get no tag that tells their length */
     struct engine_limits limits;

@@ -62,7 +62,6 @@ enum protocol_source { PROTOCOL_MEDIA, PROTOCOL_COVER };
 struct protocol_start {
     struct job_request request;
     bool is_probe;         /* INPUT is all that is wanted */
-    bool is_stream;        /* the media can be read from its start to its end only */
     bool is_output_stream; /* nothing is patched, and no place is kept for what would be */
     int threads;
     int64_t input_size; /* -1: not known yet */

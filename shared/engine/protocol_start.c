@@ -9,7 +9,7 @@
 
 #define OPTIONS_SIZE (12 * 4 + 5 * 8 + JOB_TRACK_SIZE)
 #define TAGS_SIZE (4 + JOB_TAG_COUNT * JOB_TAG_TEXT_SIZE)
-#define START_SIZE (6 * 4 + 5 * 8 + TAGS_SIZE + OPTIONS_SIZE * (1 + JOB_REQUEST_OUTPUTS_MAX))
+#define START_SIZE (5 * 4 + 5 * 8 + TAGS_SIZE + OPTIONS_SIZE * (1 + JOB_REQUEST_OUTPUTS_MAX))
 
 _Static_assert(START_SIZE <= PROTOCOL_SMALL_MAX, "START fits");
 
@@ -93,7 +93,6 @@ size_t protocol_pack_start(uint8_t *dst, const struct protocol_start *m)
     wire_put_u32(&at, PROTOCOL_VERSION);
     put_request(&at, &m->request);
     wire_put_int(&at, m->is_probe ? 1 : 0);
-    wire_put_int(&at, m->is_stream ? 1 : 0);
     wire_put_int(&at, m->is_output_stream ? 1 : 0);
     wire_put_int(&at, m->threads);
     wire_put_i64(&at, m->input_size);
@@ -115,7 +114,6 @@ enum err protocol_unpack_start(const uint8_t *src, size_t len, struct protocol_s
     bool ok = true;
     take_request(&src, &m.request, &ok);
     m.is_probe = wire_take_bool(&src, &ok);
-    m.is_stream = wire_take_bool(&src, &ok);
     m.is_output_stream = wire_take_bool(&src, &ok);
     m.threads = wire_take_int(&src, 1, PROTOCOL_THREADS_MAX, &ok);
     m.input_size = wire_take_int64(&src, -1, INT64_MAX, &ok);

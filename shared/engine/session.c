@@ -51,7 +51,6 @@ void session_init(struct session *s, const struct engine_job *job)
     struct protocol_start start = {
         .request = *job->request,
         .is_probe = job->is_probe,
-        .is_stream = job->is_stream,
         .is_output_stream = job->is_output_stream,
         .threads = job->threads,
         .input_size = job->input_size,

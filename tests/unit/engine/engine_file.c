@@ -155,8 +155,6 @@ static bool set_option(const char *text, struct engine_job *job, struct job_requ
         job->threads = (int)number;
     } else if (strcmp(name, "probe") == 0) {
         job->is_probe = true;
-    } else if (strcmp(name, "stream") == 0) {
-        job->is_stream = true;
     } else if (strcmp(name, "picture") == 0) {
         struct files *files = job->ctx;
         struct stat st;

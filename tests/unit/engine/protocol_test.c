@@ -24,7 +24,7 @@ static size_t check_header(size_t len, enum protocol_side sender, enum protocol_
 static void test_start(void **state)
 {
     (void)state;
-    struct protocol_start in = { .is_stream = true,
+    struct protocol_start in = { .is_output_stream = true,
                                  .threads = 3,
                                  .input_size = -1,
                                  .cover_size = 77,
@@ -62,7 +62,7 @@ static void test_start(void **state)
     size_t len = check_header(protocol_pack_start(frame, &in), PROTOCOL_PARENT, PROTOCOL_START);
     assert_int_equal(protocol_unpack_start(payload, len, &out, NULL), OK);
     assert_memory_equal(&out.request, &in.request, sizeof(in.request));
-    assert_true(out.is_stream && !out.is_probe);
+    assert_true(out.is_output_stream && !out.is_probe);
     assert_int_equal(out.cover_size, 77);
     assert_int_equal(out.threads, 3);
     assert_int_equal(out.input_size, -1);
