@@ -391,7 +391,7 @@ void demux_select(struct demux *d, int stream)
     discard_others(d);
 }
 
-const AVFormatContext *demux_context(const struct demux *d)
+const AVFormatContext *demux_container(const struct demux *d)
 {
     return d->context;
 }

@@ -20,7 +20,7 @@ DEFINE_AUTO(struct demux *, demux_close)
 /* All but the chapters. */
 void demux_describe(const struct demux *d, struct job_input *ret_input);
 /* For what describes the file: its tags, chapters and pictures. */
-const AVFormatContext *demux_context(const struct demux *d);
+const AVFormatContext *demux_container(const struct demux *d);
 
 /* track: a number as demux_describe counts, a language, or "" for the container's default. Fails
  * when that cannot be decoded; PROBLEM_TRACK_NOT_FOUND says which there are. */

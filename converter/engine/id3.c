@@ -18,8 +18,8 @@
 #define MAX_GAIN_DB 99.99
 #define MAX_PEAK 99.999999
 /* TLEN and both of ReplayGain's at their longest. */
-#define DURATION_ROOM (11 + 20)
-#define REPLAYGAIN_ROOM (2 * (11 + 32))
+#define DURATION_ROOM 31
+#define REPLAYGAIN_ROOM 86
 #define TAIL_MAX 32768
 
 struct id3 {
@@ -37,7 +37,7 @@ struct id3 {
 };
 
 /* Two headers, the id twice, the numbers and the encoding's byte. */
-#define CHAPTER_MAX (2 * 10 + 2 * sizeof("chp254") + 4 * 4 + 1)
+#define CHAPTER_MAX (20 + 2 * sizeof("chp254") + 16 + 1)
 #define TOC_MAX (10 + sizeof(TOC_ID) + 2)
 _Static_assert(TOC_MAX + ID3_CHAPTERS_MAX * CHAPTER_MAX + ID3_TEXT_MAX + DURATION_ROOM +
                        REPLAYGAIN_ROOM <
