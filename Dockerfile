@@ -3,7 +3,7 @@
 FROM debian:bookworm-slim AS build
 RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
       build-essential cmake ninja-build pkg-config libmicrohttpd-dev libmongoc-dev librabbitmq-dev \
-      libmariadb-dev libjwt-dev libavformat-dev libavcodec-dev libswresample-dev libavutil-dev \
+      libmariadb-dev libjwt-dev libavformat-dev libavcodec-dev libswresample-dev libswscale-dev libavutil-dev \
       libmp3lame-dev libebur128-dev libjansson-dev libsqlite3-dev libcurl4-openssl-dev libargon2-dev \
       libseccomp-dev libssl-dev \
     && rm -rf /var/lib/apt/lists/*
@@ -54,7 +54,7 @@ FROM base AS converter
 ARG LIBAV_FLOOR=7:5.1.7
 RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
       libmicrohttpd12 libssl3 libjansson4 libmongoc-1.0-0 libbson-1.0-0 librabbitmq4 libsqlite3-0 \
-      libavformat59 libavcodec59 libswresample4 libavutil57 libmp3lame0 libebur128-1 ca-certificates \
+      libavformat59 libavcodec59 libswresample4 libswscale6 libavutil57 libmp3lame0 libebur128-1 ca-certificates \
     && rm -rf /var/lib/apt/lists/* \
     && dpkg --compare-versions "$(dpkg-query -W -f='${Version}' libavformat59)" ge "$LIBAV_FLOOR"
 COPY --from=build /out/usr/bin/unreel-converter /out/usr/bin/unreel-engine /usr/bin/
@@ -78,7 +78,7 @@ ENTRYPOINT ["/usr/bin/unreel-notifier"]
 FROM base AS all-in-one
 RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
       libmicrohttpd12 libcurl4 libssl3 libjansson4 libjwt0 libmariadb3 libmongoc-1.0-0 libbson-1.0-0 librabbitmq4 libsqlite3-0 libargon2-1 \
-      libavformat59 libavcodec59 libswresample4 libavutil57 libmp3lame0 libebur128-1 ca-certificates \
+      libavformat59 libavcodec59 libswresample4 libswscale6 libavutil57 libmp3lame0 libebur128-1 ca-certificates \
     && rm -rf /var/lib/apt/lists/* \
     && mkdir /data && chown 10001:10001 /data
 COPY --from=build /out/usr/bin/ /usr/bin/

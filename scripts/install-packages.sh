@@ -6,7 +6,7 @@ set -euo pipefail
 
 build=(build-essential cmake ninja-build pkg-config
     libmicrohttpd-dev libmongoc-dev librabbitmq-dev libmariadb-dev libjwt-dev libavformat-dev libavcodec-dev
-    libswresample-dev libavutil-dev libmp3lame-dev libebur128-dev libjansson-dev libsqlite3-dev
+    libswresample-dev libswscale-dev libavutil-dev libmp3lame-dev libebur128-dev libjansson-dev libsqlite3-dev
     libcurl4-openssl-dev libargon2-dev libseccomp-dev libssl-dev)
 man=(help2man)
 demo=(ffmpeg espeak-ng curl jq python3)

@@ -106,8 +106,8 @@ static enum err begin_output(struct branch *b, struct failure *f)
         .ctx = b,
         .on_bytes = on_bytes,
     };
-    b->head = head_new(b->params.head, b->params.output, to_ms(b, b->start),
-                       b->end == INT64_MAX ? 0 : to_ms(b, b->end));
+    b->head = heads_make(b->params.heads, b->params.output, to_ms(b, b->start),
+                         b->end == INT64_MAX ? 0 : to_ms(b, b->end));
     if (b->head != NULL) {
         const uint8_t *bytes = id3_bytes(b->head, &b->head_len);
         enum err err = sink_append(&b->sink, bytes, b->head_len);

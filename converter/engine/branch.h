@@ -26,7 +26,7 @@ struct branch_params {
     const struct plan_output *output;
     const struct channel *channel;
     struct crew *crew;
-    const struct head_source *head;
+    const struct heads *heads;
     int64_t max_duration_s;
     int encoder_buffers; /* as encoder_params.max_buffers */
     bool is_stream;      /* as encoder_params.is_stream: nothing is patched */

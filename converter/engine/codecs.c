@@ -23,3 +23,9 @@ const char *codecs_decoders(void)
            "pcm_s24le_planar,pcm_u32le,pcm_u32be,pcm_s32le,pcm_s32be,pcm_s32le_planar,pcm_s64le,"
            "pcm_s64be,pcm_f32le,pcm_f32be,pcm_f64le,pcm_f64be,pcm_bluray,pcm_dvd";
 }
+
+/* One for each codec that videos of today have; all of them work with one thread. */
+const char *codecs_video_decoders(void)
+{
+    return "h264,hevc,vp8,vp9,libdav1d,mpeg4,mpeg2video,mjpeg";
+}

@@ -5,5 +5,7 @@
 /* Demuxers' and decoders' names, separated by commas. */
 const char *codecs_formats(void);
 const char *codecs_decoders(void);
+/* Those for one picture of the video. */
+const char *codecs_video_decoders(void);
 
 #endif

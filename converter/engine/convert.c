@@ -7,6 +7,7 @@
 #include "failure.h"
 #include "head.h"
 #include "input.h"
+#include "metadata.h"
 #include "pass.h"
 #include "plan.h"
 
@@ -21,7 +22,7 @@ struct convert {
     struct crew *crew;
     struct input *input;
     struct demux *demux;
-    struct head_source head;
+    struct heads *heads;
     struct job_input described;
     struct plan plan;
     struct branch_measured measured[JOB_OUTPUTS_MAX];
@@ -42,6 +43,20 @@ static enum err send_done(const struct convert *c, int outputs)
     return channel_send(c->channel, frame, len);
 }
 
+/* What the container says besides its tracks; of the track that is taken unless told otherwise. */
+static void describe_more(struct convert *c)
+{
+    struct failure none;
+    int track = 0;
+    int stream = 0;
+    if (demux_find_track(c->demux, "", &track, &stream, &none) == OK) {
+        AUTO(mem_free) struct metadata *m = xmalloc(sizeof(*m));
+        metadata_read(demux_container(c->demux), demux_stream(c->demux, stream), m);
+        metadata_describe(m, &c->described);
+        heads_describe(c->heads, m);
+    }
+}
+
 /* Opens the file, and tells what it has. */
 static enum err probe(struct convert *c, struct failure *f)
 {
@@ -50,7 +65,16 @@ static enum err probe(struct convert *c, struct failure *f)
         return err;
     }
     demux_describe(c->demux, &c->described);
+    describe_more(c);
     return send_input(c);
+}
+
+static enum err take_frames(struct convert *c, struct failure *f)
+{
+    demux_close(c->demux);
+    c->demux = NULL;
+    enum err err = heads_take_frames(c->heads, &c->plan, c->input, f);
+    return err != OK ? err : demux_open(c->input, &c->demux, f);
 }
 
 /* The pass that has to be over before the one that encodes begins. */
@@ -58,12 +82,27 @@ static enum err measure(struct convert *c, const struct pass_params *params, str
 {
     int outputs = 0;
     enum err err = pass_run(params, c->demux, true, &outputs, f);
-    if (err != OK) {
-        return err;
-    }
     demux_close(c->demux);
     c->demux = NULL;
-    return demux_open(c->input, &c->demux, f);
+    return err != OK ? err : demux_open(c->input, &c->demux, f);
+}
+
+static enum err run_passes(struct convert *c, struct failure *f)
+{
+    struct pass_params params = { .channel = c->channel,
+                                  .start = c->start,
+                                  .crew = c->crew,
+                                  .plan = &c->plan,
+                                  .heads = c->heads,
+                                  .measured = c->measured };
+    int outputs = 0;
+    enum err err = plan_has_measuring(&c->plan) ? measure(c, &params, f) : OK;
+    err = err != OK ? err : pass_run(&params, c->demux, false, &outputs, f);
+    if (err == OK && outputs == 0) {
+        return failure_set(f, PROBLEM_TRIM_RANGE,
+                           "The sound ends before the first chapter begins.");
+    }
+    return err != OK ? err : send_done(c, outputs);
 }
 
 static enum err run(struct convert *c, struct failure *f)
@@ -72,23 +111,12 @@ static enum err run(struct convert *c, struct failure *f)
     if (err != OK || c->start->is_probe) {
         return err != OK ? err : send_done(c, 0);
     }
-    err = plan_make(&c->start->request, c->demux, c->head.chapters, c->head.chapter_count, &c->plan,
-                    f);
-    struct pass_params params = { .channel = c->channel,
-                                  .start = c->start,
-                                  .crew = c->crew,
-                                  .plan = &c->plan,
-                                  .head = &c->head,
-                                  .measured = c->measured };
-    if (err == OK && plan_has_measuring(&c->plan)) {
-        err = measure(c, &params, f);
+    const struct metadata *m = heads_metadata(c->heads);
+    err = plan_make(&c->start->request, c->demux, m->chapters, m->chapter_count, &c->plan, f);
+    if (err == OK && heads_wants_frames(&c->plan)) {
+        err = take_frames(c, f);
     }
-    int outputs = 0;
-    err = err != OK ? err : pass_run(&params, c->demux, false, &outputs, f);
-    if (err == OK && outputs == 0) {
-        err = failure_set(f, PROBLEM_TRIM_RANGE, "The sound ends before the first chapter begins.");
-    }
-    return err != OK ? err : send_done(c, outputs);
+    return err != OK ? err : run_passes(c, f);
 }
 
 static enum err tell_failed(const struct channel *channel, const struct failure *f)
@@ -113,11 +141,14 @@ enum err convert_run(const struct channel *channel, const struct protocol_start 
     c->channel = channel;
     c->start = start;
     c->crew = crew;
-    c->head.tags = &start->request.tags;
-    c->input = input_new(channel, start->input_size);
-    enum err err = c->input == NULL ? failure_set(&f, PROBLEM_INTERNAL, "no memory for the input")
-                                    : run(c, &f);
+    enum err err = heads_new(channel, start, &c->heads, &f);
+    c->input = err == OK ? input_new(channel, start->input_size) : NULL;
+    if (err == OK && c->input == NULL) {
+        err = failure_set(&f, PROBLEM_RESOURCE_LIMIT, "The conversion needs too much memory.");
+    }
+    err = err != OK ? err : run(c, &f);
     demux_close(c->demux);
+    heads_free(c->heads);
     input_free(c->input);
     free(c);
     return err == OK || err == ERR_CANCELLED ? err : tell_failed(channel, &f);

@@ -61,6 +61,10 @@ static enum err probe(struct demux *d, const AVInputFormat **ret_format, struct 
 {
     AVIOContext *avio = input_avio(d->in);
     const AVInputFormat *format = NULL;
+    /* Another pass may have been over it. A stream has had none. */
+    if (avio_tell(avio) != 0 && avio_seek(avio, 0, SEEK_SET) < 0) {
+        return failure_set(f, PROBLEM_INTERNAL, "the input cannot go back to its start");
+    }
     int score = av_probe_input_buffer2(avio, &format, "", NULL, 0, MAX_PROBE_BYTES);
     if (input_is_broken(d->in)) {
         return ERR_CANCELLED;
@@ -75,7 +79,7 @@ static enum err probe(struct demux *d, const AVInputFormat **ret_format, struct 
     return OK;
 }
 
-static int set_options(AVDictionary **options)
+static int set_options(const char *decoders, AVDictionary **options)
 {
     static const char *const pairs[][2] = {
         { "probesize", PROBE_SIZE },    { "analyzeduration", ANALYZE_US },
@@ -89,10 +93,10 @@ static int set_options(AVDictionary **options)
         }
     }
     int error = av_dict_set(options, "format_whitelist", codecs_formats(), 0);
-    return error < 0 ? error : av_dict_set(options, "codec_whitelist", codecs_decoders(), 0);
+    return error < 0 ? error : av_dict_set(options, "codec_whitelist", decoders, 0);
 }
 
-static enum err open_container(struct demux *d, struct failure *f)
+static enum err open_container(struct demux *d, const char *decoders, struct failure *f)
 {
     const AVInputFormat *format = NULL;
     enum err err = probe(d, &format, f);
@@ -106,7 +110,7 @@ static enum err open_container(struct demux *d, struct failure *f)
     d->context->pb = input_avio(d->in);
     d->context->io_open = deny_open;
     AVDictionary *options = NULL;
-    int error = set_options(&options);
+    int error = set_options(decoders, &options);
     if (error >= 0) {
         /* Frees the context when it fails. */
         error = avformat_open_input(&d->context, "", format, &options);
@@ -362,11 +366,22 @@ static enum err look_inside(struct demux *d, struct failure *f)
     return err;
 }
 
+enum err demux_open_container(struct input *in, const char *decoders,
+                              AVFormatContext **ret_container, struct failure *f)
+{
+    struct demux d = { .in = in };
+    enum err err = open_container(&d, decoders, f);
+    if (err == OK) {
+        *ret_container = d.context;
+    }
+    return err;
+}
+
 enum err demux_open(struct input *in, struct demux **ret_demux, struct failure *f)
 {
     AUTO(demux_close) struct demux *d = xcalloc(1, sizeof(*d));
     d->in = in;
-    enum err err = open_container(d, f);
+    enum err err = open_container(d, codecs_decoders(), f);
     err = err != OK ? err : look_inside(d, f);
     if (err != OK) {
         return err;

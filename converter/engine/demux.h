@@ -12,6 +12,11 @@
 
 struct demux;
 
+/* Only the container: probed and held to codecs_formats() and `decoders`. The caller closes it with
+ * avformat_close_input; the input must outlive it. */
+enum err demux_open_container(struct input *in, const char *decoders,
+                              AVFormatContext **ret_container, struct failure *f) MUST_CHECK;
+
 /* The input must outlive it. */
 enum err demux_open(struct input *in, struct demux **ret_demux, struct failure *f) MUST_CHECK;
 void demux_close(struct demux *d);

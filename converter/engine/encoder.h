@@ -23,7 +23,7 @@ struct encoder_params {
     int channels;                      /* 1 or 2 */
     struct crew *crew;                 /* outlives the encoder */
     int max_buffers; /* stretches of PCM at a time, 2 at least; 0: as many as keep the crew busy */
-    bool is_stream; /* what is out stays as it is: no place for a tag, and no tag */
+    bool is_stream;  /* what is out stays as it is: no place for a tag, and no tag */
     void *ctx;
     /* Whole frames or parts of them, in order; the first frame is a place for the tag, unless
      * it is a stream. */

@@ -6,21 +6,33 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "channel.h"
+#include "core/mem.h"
 #include "id3.h"
+#include "input.h"
+#include "metadata.h"
 #include "plan.h"
 
-/* The caller's, for as long as heads are made. */
-struct head_source {
-    const struct job_tags *tags; /* the file's and the request's, merged; `given`: the request's */
-    const struct id3_chapter *chapters;
-    size_t chapter_count;
-    const uint8_t *picture; /* NULL: none */
-    size_t picture_len;
-};
+struct heads;
 
-/* start_ms, end_ms: the part of the source's sound, when silence was cut off too; end 0: to its
- * end. NULL: there is nothing to say. */
-struct id3 *head_new(const struct head_source *source, const struct plan_output *output,
-                     int64_t start_ms, int64_t end_ms) MUST_CHECK;
+/* What came with the request is read from the channel, so nothing else may be under way on it. */
+enum err heads_new(const struct channel *channel, const struct protocol_start *start,
+                   struct heads **ret_heads, struct failure *f) MUST_CHECK;
+void heads_free(struct heads *h);
+DEFINE_AUTO(struct heads *, heads_free)
+
+/* Takes over what the file says. The metadata's picture is copied. */
+void heads_describe(struct heads *h, const struct metadata *m);
+const struct metadata *heads_metadata(const struct heads *h);
+/* Whether an output wants a picture out of the video: then heads_take_frames is to be called, with
+ * no demux open on the input. It is at its start again afterwards. */
+bool heads_wants_frames(const struct plan *plan);
+enum err heads_take_frames(struct heads *h, const struct plan *plan, struct input *in,
+                           struct failure *f) MUST_CHECK;
+
+/* start_ms, end_ms: the part of the source's sound that is in it; end 0: to its end. NULL: there is
+ * nothing to say. */
+struct id3 *heads_make(const struct heads *h, const struct plan_output *output, int64_t start_ms,
+                       int64_t end_ms) MUST_CHECK;
 
 #endif

@@ -148,8 +148,8 @@ static int64_t to_ms(int64_t time, AVRational base)
     return ms < -MAX_MS ? -MAX_MS : ms > MAX_MS ? MAX_MS : ms;
 }
 
-/* The sound's first sample is where the MP3's clock starts. What the decoder leaves out at the start
- * shows as a start of some ms too, but is no part of any clock. */
+/* The sound's first sample is where the MP3's clock starts. What the decoder leaves out at the
+ * start shows as a start of some ms too, but is no part of any clock. */
 static int64_t sound_start_ms(const AVStream *sound)
 {
     int64_t ms = to_ms(sound->start_time, sound->time_base);

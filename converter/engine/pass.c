@@ -53,7 +53,7 @@ static enum err add_output(struct pass *p, int number, struct failure *f)
         .output = output,
         .channel = params->channel,
         .crew = params->crew,
-        .head = params->head,
+        .heads = params->heads,
         .max_duration_s = params->start->max_duration_s,
         .encoder_buffers = encoder_buffers(params->plan),
         .is_stream = params->start->is_output_stream,

@@ -17,7 +17,7 @@ struct pass_params {
     const struct protocol_start *start;
     struct crew *crew;
     const struct plan *plan;
-    const struct head_source *head;
+    const struct heads *heads;
     struct branch_measured *measured; /* for each output of the plan */
 };
 

@@ -52,6 +52,8 @@ static const struct problem_info problems[PROBLEM_MAX] = {
     [PROBLEM_TRIM_RANGE] = { "trim-out-of-range", "The part asked for is not in the file", 422,
                              false },
     [PROBLEM_TOO_MANY_OUTPUTS] = { "too-many-outputs", "Too many MP3s would come of it", 422, false },
+    [PROBLEM_COVER_NOT_FOUND] = { "cover-not-found", "There is no such picture in the file", 422,
+                                  false },
     [PROBLEM_DURATION_EXCEEDED] = { "duration-exceeded", "The recording is too long", 422, false },
     [PROBLEM_RESOURCE_LIMIT] = { "resource-limit", "The conversion took more than it is allowed",
                                  422, false },

@@ -48,6 +48,7 @@ enum problem {
     PROBLEM_TRACK_NOT_FOUND,    /* 422 track-not-found */
     PROBLEM_TRIM_RANGE,         /* 422 trim-out-of-range: start is after the sound's end */
     PROBLEM_TOO_MANY_OUTPUTS,   /* 422 too-many-outputs: the file has more chapters than that */
+    PROBLEM_COVER_NOT_FOUND,    /* 422 cover-not-found: no picture at that time */
     PROBLEM_DURATION_EXCEEDED,  /* 422 duration-exceeded */
     PROBLEM_RESOURCE_LIMIT,     /* 422 resource-limit: the sandbox ended the conversion */
     PROBLEM_SOURCE_MISSING,     /* 410 source-missing: the uploaded file is gone */

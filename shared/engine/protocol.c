@@ -139,6 +139,7 @@ static bool is_input_problem(int problem)
     case PROBLEM_TRACK_NOT_FOUND:
     case PROBLEM_TRIM_RANGE:
     case PROBLEM_TOO_MANY_OUTPUTS:
+    case PROBLEM_COVER_NOT_FOUND:
     case PROBLEM_DURATION_EXCEEDED:
     case PROBLEM_RESOURCE_LIMIT:
     case PROBLEM_INTERNAL:

@@ -5,7 +5,7 @@ engine=$1
 needed=$(readelf -d "$engine" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p')
 echo "$needed" | grep -q '^libavformat' || { echo "no libavformat in: $needed"; exit 1; }
 unknown=$(echo "$needed" |
-    grep -Ev '^(lib(avformat|avcodec|avutil|swresample|mp3lame|ebur128|seccomp|jansson|m|c|gcc_s|asan|tsan|ubsan)\.so|ld-linux)' || true)
+    grep -Ev '^(lib(avformat|avcodec|avutil|swresample|swscale|mp3lame|ebur128|seccomp|jansson|m|c|gcc_s|asan|tsan|ubsan)\.so|ld-linux)' || true)
 if [ -n "$unknown" ]; then
     echo "unreel-engine links $unknown"
     exit 1
