@@ -26,8 +26,10 @@ int api_wait(struct login *session, const char *id, bool show_bar, json_t **ret_
 /* Prints a job: a line, or JSON. */
 void api_print_job(const json_t *job, bool json);
 
-/* download.c: the MP3 of a file or job id to `path` (NULL: the video's name, or the id's, with
- * .mp3). On EXIT_OK the caller frees *ret_path. */
-int api_download(const struct login *session, const char *fid, const char *path, char **ret_path);
+/* download.c: the MP3 of a file id, or all of a job's, to `output`: a file, or a folder, which
+ * several MP3s need (NULL: here), where they have the server's names. On EXIT_OK the caller owns
+ * *ret_files, an array of {"fid", "path"}. */
+int api_download(const struct login *session, const char *id, const char *output,
+                 json_t **ret_files);
 
 #endif

@@ -1,6 +1,7 @@
 /* unreel convert: the sandboxed engine on a local file, with no server. */
 #include <jansson.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "command.h"
 #include "core/clock.h"
@@ -10,7 +11,7 @@
 #include "engine/engine.h"
 #include "escape.h"
 #include "job_options.h"
-#include "jobs/options.h"
+#include "jobs/request.h"
 #include "mp3_files.h"
 #include "pipe_rules.h"
 #include "progress.h"
@@ -25,8 +26,19 @@ static const struct option_spec options[] = {
 
 static const int64_t week_s = 7LL * 24 * 3600;
 
+/* What the command line asks for. */
+struct wishes {
+    struct job_request request;
+    const char *cover_path; /* NULL: no picture of its own */
+    const char *paths[2];
+    size_t path_count;
+    int64_t threads;
+    bool json;
+};
+
 struct conversion {
     struct source source;
+    struct source cover; /* of the picture, if there is one */
     struct mp3_files outputs;
     int64_t started_ms;
     struct progress bar;
@@ -36,6 +48,12 @@ static enum err read_source(void *ctx, int64_t offset, void *dst, size_t len, si
                             struct error *e)
 {
     return source_read(&((struct conversion *)ctx)->source, offset, dst, len, ret_len, e);
+}
+
+static enum err read_cover(void *ctx, int64_t offset, void *dst, size_t len, size_t *ret_len,
+                           struct error *e)
+{
+    return source_read(&((struct conversion *)ctx)->cover, offset, dst, len, ret_len, e);
 }
 
 static enum err write_file(void *ctx, int output, const void *bytes, size_t len, struct error *e)
@@ -131,15 +149,16 @@ static void print_result(const struct mp3_files *files, const struct engine_resu
 }
 
 /* Converts between what is open. */
-static int convert(struct conversion *c, const struct job_request *request, int threads,
-                   struct engine_result *ret_result)
+static int convert(struct conversion *c, const struct wishes *w, struct engine_result *ret_result)
 {
-    struct engine_job job = { .request = request,
-                              .threads = threads,
+    struct engine_job job = { .request = &w->request,
+                              .threads = (int)w->threads,
                               .is_output_stream = c->outputs.is_stream,
                               .input_size = c->source.size_bytes,
                               .ctx = c,
+                              .cover_size = w->cover_path != NULL ? c->cover.size_bytes : 0,
                               .read = read_source,
+                              .read_cover = w->cover_path != NULL ? read_cover : NULL,
                               .write = write_file,
                               .rewrite = rewrite_file,
                               .on_input = ignore_input,
@@ -190,16 +209,15 @@ static int exit_code_of(enum err err)
     return err == ERR_INVALID ? EXIT_USAGE : err == ERR_NOT_FOUND ? EXIT_NOT_FOUND : EXIT_FAILED;
 }
 
-static int convert_opened(struct conversion *c, const struct job_request *request, int threads,
-                          bool json)
+static int convert_opened(struct conversion *c, const struct wishes *w)
 {
     struct engine_result result = { 0 };
     struct error e = { 0 };
     int code = EXIT_OK;
-    enum err rc = check_pipes(c, request, &e);
+    enum err rc = check_pipes(c, &w->request, &e);
     if (rc == OK) {
-        progress_init(&c->bar, "convert", !json);
-        code = convert(c, request, threads, &result);
+        progress_init(&c->bar, "convert", !w->json);
+        code = convert(c, w, &result);
         rc = code == EXIT_OK ? mp3_files_commit(&c->outputs, &e) : OK;
     }
     if (rc != OK) {
@@ -207,74 +225,98 @@ static int convert_opened(struct conversion *c, const struct job_request *reques
         return exit_code_of(rc);
     }
     if (code == EXIT_OK && !c->outputs.is_standard) {
-        print_result(&c->outputs, &result, (double)(clock_mono_ms() - c->started_ms) / 1e3, json);
+        print_result(&c->outputs, &result, (double)(clock_mono_ms() - c->started_ms) / 1e3,
+                     w->json);
     }
     return code;
 }
 
-static int convert_paths(const char *input, const char *output, const struct job_request *request,
-                         int threads, bool json)
+static int convert_paths(const struct wishes *w)
 {
     struct conversion c = { 0 };
     struct error e = { 0 };
-    enum err err = source_open(input, &c.source, &e);
-    if (err != OK) {
-        say_error("convert: %s", e.text);
-        return exit_code_of(err);
+    enum err err = source_open(w->paths[0], &c.source, &e);
+    if (err == OK && w->cover_path != NULL) {
+        err = source_open(w->cover_path, &c.cover, &e);
     }
-    int code = EXIT_OK;
-    err = mp3_files_open(&c.outputs, output, &e);
+    int code = exit_code_of(err);
+    if (err == OK) {
+        err = mp3_files_open(&c.outputs, w->paths[1], &e);
+        code = err == ERR_INVALID ? EXIT_USAGE : EXIT_FAILED;
+    }
     if (err != OK) {
         say_error("convert: %s", e.text);
-        code = err == ERR_INVALID ? EXIT_USAGE : EXIT_FAILED;
     } else {
-        code = convert_opened(&c, request, threads, json);
+        code = convert_opened(&c, w);
     }
     mp3_files_release(&c.outputs);
+    source_release(&c.cover);
     source_release(&c.source);
     return code;
+}
+
+static enum err read_option(struct wishes *w, const struct option_spec *spec, const char *value,
+                            struct error *e)
+{
+    struct job_option o;
+    if (strcmp(spec->name, "--threads") == 0) {
+        return text_to_int64(value, 1, ENGINE_THREADS_MAX, &w->threads) == OK
+                   ? OK
+                   : err_set(e, ERR_INVALID, "--threads takes 1 to 64");
+    }
+    enum err err = job_option_read(spec, value, &o, e);
+    if (err == OK && strcmp(o.name, "cover") == 0) {
+        w->cover_path = o.cover_path;
+    }
+    return err == OK ? job_request_set(&w->request, o.name, o.value, e) : err;
+}
+
+/* False: a mistake was said. */
+static bool read_wishes(struct arguments *a, struct wishes *w)
+{
+    size_t option = 0;
+    const char *value = NULL;
+    struct error e = { 0 };
+    enum err err = OK;
+    enum argument_kind kind = ARGUMENT_END;
+    while (err == OK && (kind = arguments_next(a, &option, &value)) != ARGUMENT_END) {
+        if (kind == ARGUMENT_OPTION) {
+            err = read_option(w, &options[option], value, &e);
+            continue;
+        }
+        if (w->path_count < 2) {
+            w->paths[w->path_count] = value;
+        }
+        w->path_count++;
+    }
+    w->json = a->json;
+    if (a->has_failed) {
+        return false;
+    }
+    if (err == OK && w->path_count != 2) {
+        err = err_set(&e, ERR_INVALID, "name one video and one MP3");
+    }
+    err = err == OK ? job_request_settle(&w->request, &e) : err;
+    if (err == OK && w->cover_path == NULL && job_request_needs_cover(&w->request)) {
+        err = err_set(&e, ERR_INVALID, "cover: upload needs a picture: --cover FILE");
+    }
+    if (err != OK) {
+        say_error("convert: %s", e.text);
+    }
+    return err == OK;
 }
 
 static int run(const struct command *self, int argc, char **argv)
 {
     struct arguments a;
-    struct job_request request;
-    const char *paths[2] = { NULL, NULL };
-    size_t path_count = 0;
     int cpus = cpus_allowed();
-    int64_t threads = cpus < ENGINE_THREADS_MAX ? cpus : ENGINE_THREADS_MAX;
-    size_t option = 0;
-    char name[JOB_OPTION_NAME_SIZE];
-    const char *value = NULL;
-    struct error e = { 0 };
-    enum argument_kind kind = ARGUMENT_END;
-    job_request_default(&request);
+    struct wishes w = { .threads = cpus < ENGINE_THREADS_MAX ? cpus : ENGINE_THREADS_MAX };
+    job_request_default(&w.request);
     arguments_init(&a, self, argc, argv);
-    while ((kind = arguments_next(&a, &option, &value)) != ARGUMENT_END) {
-        if (kind == ARGUMENT_OPERAND) {
-            if (path_count < 2) {
-                paths[path_count] = value;
-            }
-            path_count++;
-        } else if (option >= JOB_OPTION_COUNT) {
-            if (text_to_int64(value, 1, ENGINE_THREADS_MAX, &threads) != OK) {
-                say_error("convert: --threads takes 1 to 64");
-                return EXIT_USAGE;
-            }
-        } else if (job_request_set(&request, job_option_name(name, &options[option]), value, &e) !=
-                   OK) {
-            say_error("convert: %s", e.text);
-            return EXIT_USAGE;
-        }
-    }
-    if (a.has_failed) {
+    if (!read_wishes(&a, &w)) {
         return EXIT_USAGE;
     }
-    if (path_count != 2 || job_request_settle(&request, &e) != OK) {
-        say_error("convert: %s", e.text[0] != '\0' ? e.text : "name one video and one MP3");
-        return EXIT_USAGE;
-    }
-    return convert_paths(paths[0], paths[1], &request, (int)threads, a.json);
+    return convert_paths(&w);
 }
 
 const struct command command_convert = {

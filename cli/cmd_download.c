@@ -1,15 +1,29 @@
-/* unreel download: the MP3 by its file id or its job's. */
+/* unreel download: the MP3 by its file id, or those of a job. */
 #include <stdio.h>
 
 #include "api.h"
-#include "core/mem.h"
-#include "escape.h"
 
 #include "core/banned.h"
 
 static const struct option_spec options[] = {
-    { "--output", "FILE", "where to write it (default: the video's name with .mp3)" },
+    { "--output", "FILE", "where to write it, or a folder (default: the video's name with .mp3)" },
 };
+
+static void print_files(const char *id, json_t *files, bool json)
+{
+    if (json) {
+        const json_t *first = json_object_get(json_array_get(files, 0), "path");
+        json_t *report = json_pack("{s:s, s:s, s:O}", "fid", id, "path", json_string_value(first),
+                                   "files", files);
+        print_json(report);
+        json_decref(report);
+        return;
+    }
+    for (size_t i = 0; i < json_array_size(files); i++) {
+        const json_t *path = json_object_get(json_array_get(files, i), "path");
+        (void)printf("%s\n", json_string_value(path));
+    }
+}
 
 static int run(const struct command *self, int argc, char **argv)
 {
@@ -36,18 +50,13 @@ static int run(const struct command *self, int argc, char **argv)
         return EXIT_USAGE;
     }
     struct login session = { 0 };
-    AUTO(mem_free) char *path = NULL;
+    json_auto_t *files = NULL;
     int code = api_login(&session);
     if (code == EXIT_OK) {
-        code = api_download(&session, fid, output, &path);
+        code = api_download(&session, fid, output, &files);
     }
-    if (code == EXIT_OK && a.json) {
-        AUTO(mem_free) char *shown = escape_controls(path);
-        json_t *report = json_pack("{s:s, s:s}", "fid", fid, "path", shown);
-        print_json(report);
-        json_decref(report);
-    } else if (code == EXIT_OK) {
-        (void)printf("%s\n", path);
+    if (code == EXIT_OK) {
+        print_files(fid, files, a.json);
     }
     login_release(&session);
     return code;
@@ -56,7 +65,7 @@ static int run(const struct command *self, int argc, char **argv)
 const struct command command_download = {
     .name = "download",
     .arguments = "ID",
-    .help = "Downloads an MP3 by its file id or its job's id.",
+    .help = "Downloads an MP3 by its file id, or all of a job by its id.",
     .options = options,
     .option_count = ARRAY_LEN(options),
     .run = run,

@@ -10,65 +10,44 @@
 #include "escape.h"
 #include "job_options.h"
 #include "progress.h"
+#include "upload_body.h"
 
 #include "core/banned.h"
 
 enum { OPTION_TAG = JOB_OPTION_COUNT, OPTION_WEBHOOK, OPTION_WAIT, OPTION_OUTPUT };
 
-/* All but the last two go into the query. */
+/* All but the last two go into the query; a picture's file goes into a form. */
 static const struct option_spec options[] = {
     JOB_OPTION_SPECS,
     { "--tag", "TEXT", "your own label for the job" },
     { "--webhook-url", "URL", "is called when the job has ended" },
     { "--wait", NULL, "wait until the MP3 is there" },
-    { "--output", "FILE", "wait, and download the MP3 to FILE (one video only)" },
+    { "--output", "FILE",
+      "wait, and download the MP3 to FILE, or several to a folder (one video only)" },
 };
 
 struct upload {
-    FILE *file;
-    int64_t size, sent;
+    struct upload_body body;
     struct progress bar;
 };
 
 static enum err read_slice(void *ctx, void *dst, size_t max, size_t *ret_len)
 {
     struct upload *u = ctx;
-    *ret_len = fread(dst, 1, max, u->file);
-    if (*ret_len == 0 && ferror(u->file)) {
-        return ERR_FAULT;
+    enum err rc = upload_body_read(&u->body, dst, max, ret_len);
+    if (rc != OK) {
+        return rc;
     }
-    u->sent += (int64_t)*ret_len;
+    double sent = (double)u->body.sent;
+    double size = (double)u->body.size;
     char note[64];
-    if (u->size >= 0) {
-        (void)snprintf(note, sizeof(note), "%.1f of %.1f MB", (double)u->sent / 1e6,
-                       (double)u->size / 1e6);
+    if (size >= 0) {
+        (void)snprintf(note, sizeof(note), "%.1f of %.1f MB", sent / 1e6, size / 1e6);
     } else {
-        (void)snprintf(note, sizeof(note), "%.1f MB", (double)u->sent / 1e6);
+        (void)snprintf(note, sizeof(note), "%.1f MB", sent / 1e6);
     }
-    progress_update(&u->bar, u->size > 0 ? 100.0 * (double)u->sent / (double)u->size : -1, note);
+    progress_update(&u->bar, size > 0 ? 100.0 * sent / size : -1, note);
     return OK;
-}
-
-/* Opens a file, or a pipe, whose size is -1. */
-static bool open_video(const char *path, struct upload *ret_upload)
-{
-    struct stat info;
-    FILE *file = fopen(path, "re");
-    if (file == NULL || fstat(fileno(file), &info) != 0) {
-        struct error e = { 0 };
-        (void)err_set_errno(&e, ERR_NOT_FOUND, errno, "upload: %s", path);
-        say_error("%s", e.text);
-    } else if (S_ISDIR(info.st_mode)) {
-        say_error("upload: %s is a folder", path);
-    } else {
-        ret_upload->file = file;
-        ret_upload->size = S_ISREG(info.st_mode) ? info.st_size : -1;
-        return true;
-    }
-    if (file != NULL) {
-        (void)fclose(file);
-    }
-    return false;
 }
 
 static int read_job(const struct http_response *answer, json_t **ret_job)
@@ -83,30 +62,41 @@ static int read_job(const struct http_response *answer, json_t **ret_job)
     return EXIT_OK;
 }
 
-static int send_file(const struct login *session, const char *path, const char *query,
-                     bool show_bar, json_t **ret_job)
+struct wishes {
+    bool wait, json;
+    const char *output;
+    const char *cover_path;
+    char *query;
+};
+
+static int send_file(const struct login *session, const char *path, const struct wishes *w,
+                     json_t **ret_job)
 {
     struct upload u = { 0 };
-    if (!open_video(path, &u)) {
-        return EXIT_NOT_FOUND;
+    struct error e = { 0 };
+    enum err rc = upload_body_open(&u.body, path, w->cover_path, &e);
+    if (rc != OK) {
+        say_error("upload: %s", e.text);
+        return rc == ERR_INVALID ? EXIT_USAGE : EXIT_NOT_FOUND;
     }
-    progress_init(&u.bar, "upload", show_bar);
+    progress_init(&u.bar, "upload", !w->json);
     const char *slash = strrchr(path, '/');
     AUTO(mem_free) char *name = escape_query(slash != NULL ? slash + 1 : path);
-    AUTO(mem_free) char *url = xasprintf("%s/v1/jobs?filename=%s%s", session->server, name, query);
-    const char *const headers[] = { "Content-Type: application/octet-stream", NULL };
+    AUTO(mem_free)
+    char *url = xasprintf("%s/%s?filename=%s%s", session->server,
+                          w->cover_path != NULL ? "upload" : "v1/jobs", name, w->query);
+    const char *const headers[] = { u.body.content_type, NULL };
     struct http_call call = { .method = "POST",
                               .url = url,
                               .headers = headers,
                               .bearer = session->token,
                               .read_body = read_slice,
-                              .body_size = u.size,
+                              .body_size = u.body.size,
                               .ctx = &u,
                               .timeout_ms = -1 };
     struct http_response answer = { 0 };
-    struct error e = { 0 };
-    enum err rc = http_client_call(&call, &answer, &e);
-    (void)fclose(u.file);
+    rc = http_client_call(&call, &answer, &e);
+    upload_body_close(&u.body);
     if (rc != OK) {
         progress_break(&u.bar);
         return api_unreachable(session, rc, &e);
@@ -123,20 +113,14 @@ static int send_file(const struct login *session, const char *path, const char *
     return code;
 }
 
-struct wishes {
-    bool wait, json;
-    const char *output;
-    char *query;
-};
-
 static int fetch_output(const struct login *session, const char *output, json_t *job)
 {
-    AUTO(mem_free) char *path = NULL;
-    const char *fid = json_string_value(json_object_get(job, "mp3_fid"));
-    int code = api_download(session, fid != NULL ? fid : "", output, &path);
+    json_t *files = NULL;
+    const char *id = json_string_value(json_object_get(job, "id"));
+    int code = api_download(session, id != NULL ? id : "", output, &files);
     if (code == EXIT_OK) {
-        AUTO(mem_free) char *shown = escape_controls(path);
-        (void)json_object_set_new(job, "path", json_string(shown));
+        (void)json_object_set(job, "path", json_object_get(json_array_get(files, 0), "path"));
+        (void)json_object_set_new(job, "files", files);
     }
     return code;
 }
@@ -144,7 +128,7 @@ static int fetch_output(const struct login *session, const char *output, json_t 
 static int upload_one(struct login *session, const char *path, const struct wishes *w)
 {
     json_t *job = NULL;
-    int code = send_file(session, path, w->query, !w->json, &job);
+    int code = send_file(session, path, w, &job);
     if (code != EXIT_OK) {
         return code;
     }
@@ -180,6 +164,25 @@ static bool can_write(const char *output)
     return true;
 }
 
+static bool add_option(struct wishes *w, const struct option_spec *spec, const char *value)
+{
+    struct job_option o;
+    struct error e = { 0 };
+    if (job_option_read(spec, value, &o, &e) != OK) {
+        say_error("upload: %s", e.text);
+        return false;
+    }
+    if (strcmp(o.name, "cover") == 0) {
+        w->cover_path = o.cover_path;
+    }
+    AUTO(mem_free) char *name = escape_query(o.name);
+    AUTO(mem_free) char *escaped = escape_query(o.value);
+    char *longer = xasprintf("%s&%s=%s", w->query, name, escaped);
+    free(w->query);
+    w->query = longer;
+    return true;
+}
+
 /* False: a mistake was said. */
 static bool read_wishes(struct arguments *a, struct wishes *w, const char **paths,
                         size_t *path_count)
@@ -195,13 +198,8 @@ static bool read_wishes(struct arguments *a, struct wishes *w, const char **path
         } else if (option == OPTION_OUTPUT) {
             w->wait = true;
             w->output = value;
-        } else {
-            char name[JOB_OPTION_NAME_SIZE];
-            AUTO(mem_free) char *escaped = escape_query(value);
-            char *longer = xasprintf("%s&%s=%s", w->query, job_option_name(name, &options[option]),
-                                     escaped);
-            free(w->query);
-            w->query = longer;
+        } else if (!add_option(w, &options[option], value)) {
+            return false;
         }
     }
     w->json = a->json;

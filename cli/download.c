@@ -1,6 +1,7 @@
-/* An MP3 from the server into a file. */
+/* MP3s from the server into files. */
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "api.h"
@@ -11,7 +12,7 @@
 
 #include "core/banned.h"
 
-#define NAME_SIZE 256
+#define NAME_SIZE 400
 
 static enum err write_slice(void *ctx, const void *bytes, size_t len)
 {
@@ -26,24 +27,33 @@ static enum err write_slice(void *ctx, const void *bytes, size_t len)
     return OK;
 }
 
-/* The id may be a file's and not a job's: then the list of jobs does not know a name. */
-static char *default_name(const struct login *session, const char *fid)
+/* NULL when the id is a file's and not a job's: then the server tells of no names. */
+static json_t *find_job(const struct login *session, const char *id)
 {
-    AUTO(mem_free) char *escaped = escape_query(fid);
+    AUTO(mem_free) char *escaped = escape_query(id);
     AUTO(mem_free) char *url = xasprintf("%s/v1/jobs/%s", session->server, escaped);
     struct http_call call = { .method = "GET", .url = url, .bearer = session->token };
     struct http_response answer = { 0 };
     json_t *job = NULL;
-    char name[NAME_SIZE];
     if (http_client_call(&call, &answer, NULL) == OK) {
-        job = json_loadb(buf_text(&answer.body), answer.body.len, 0, NULL);
+        job = answer.status == 200 ? json_loadb(buf_text(&answer.body), answer.body.len, 0, NULL)
+                                   : NULL;
         http_response_release(&answer);
     }
-    const char *filename = json_string_value(json_object_get(job, "filename"));
-    text_clean_filename(name, sizeof(name) - strlen(".mp3"), filename != NULL ? filename : fid);
-    json_decref(job);
+    return job;
+}
+
+/* What the server calls it, made safe; of the first output, the video's name. */
+static char *default_name(const json_t *job, const json_t *output, const char *id)
+{
+    char name[NAME_SIZE];
+    const char *filename = json_string_value(json_object_get(output, "filename"));
+    if (filename == NULL) {
+        filename = json_string_value(json_object_get(job, "filename"));
+    }
+    text_clean_filename(name, sizeof(name) - strlen(".mp3"), filename != NULL ? filename : id);
     char *dot = strrchr(name, '.');
-    if (dot != NULL && dot != name) {
+    if (dot != NULL && dot != name && filename != NULL) {
         *dot = '\0';
     }
     return xasprintf("%s.mp3", name);
@@ -70,12 +80,11 @@ static int fetch(const struct login *session, const char *fid, struct partial *f
     return code;
 }
 
-int api_download(const struct login *session, const char *fid, const char *path, char **ret_path)
+static int fetch_to(const struct login *session, const char *fid, const char *path)
 {
-    AUTO(mem_free) char *name = path != NULL ? xstrdup(path) : default_name(session, fid);
     struct partial file;
     struct error e = { 0 };
-    if (partial_open(name, &file, &e) != OK) {
+    if (partial_open(path, &file, &e) != OK) {
         say_error("%s", e.text);
         return EXIT_FAILED;
     }
@@ -88,6 +97,55 @@ int api_download(const struct login *session, const char *fid, const char *path,
         say_error("%s", e.text);
         return EXIT_FAILED;
     }
-    *ret_path = TAKE(name);
+    return EXIT_OK;
+}
+
+static bool is_folder(const char *path)
+{
+    struct stat info;
+    return path != NULL && stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+/* One of them; it is added to `files`. */
+static int download_one(const struct login *session, const char *fid, const char *name,
+                        const char *output, json_t *files)
+{
+    AUTO(mem_free) char *path = NULL;
+    if (is_folder(output)) {
+        path = xasprintf("%s/%s", output, name);
+    } else {
+        path = xstrdup(output != NULL ? output : name);
+    }
+    int code = fetch_to(session, fid, path);
+    if (code == EXIT_OK) {
+        AUTO(mem_free) char *shown = escape_controls(path);
+        (void)json_array_append_new(files, json_pack("{s:s, s:s}", "fid", fid, "path", shown));
+    }
+    return code;
+}
+
+int api_download(const struct login *session, const char *id, const char *output,
+                 json_t **ret_files)
+{
+    json_auto_t *job = find_job(session, id);
+    const json_t *outputs = json_object_get(job, "outputs");
+    size_t count = json_array_size(outputs) > 1 ? json_array_size(outputs) : 1;
+    if (count > 1 && output != NULL && !is_folder(output)) {
+        say_error("the job has %zu MP3s: %s must be a folder for them", count, output);
+        return EXIT_USAGE;
+    }
+    json_t *files = json_array();
+    int code = EXIT_OK;
+    for (size_t i = 0; code == EXIT_OK && i < count; i++) {
+        const json_t *one = json_array_get(outputs, i);
+        const char *fid = json_string_value(json_object_get(one, "file_id"));
+        AUTO(mem_free) char *name = default_name(job, one, id);
+        code = download_one(session, count > 1 && fid != NULL ? fid : id, name, output, files);
+    }
+    if (code != EXIT_OK) {
+        json_decref(files);
+        return code;
+    }
+    *ret_files = files;
     return EXIT_OK;
 }

@@ -245,14 +245,10 @@ static enum err settle(struct upload *u, struct error *e)
 {
     struct job *job = intake_job(u->intake);
     enum err rc = job_request_settle(&job->request, e);
-    int count = 0;
-    const struct job_options *outputs = job_request_outputs(&job->request, &count);
-    for (int i = 0; rc == OK && i < count; i++) {
-        if (outputs[i].cover == JOB_COVER_UPLOAD && job->cover_fid[0] == '\0') {
-            rc = err_set(e, ERR_INVALID,
-                         "cover: upload needs a picture, sent as `cover` with the form (POST "
-                         "/upload); else keep, none or a time");
-        }
+    if (rc == OK && job->cover_fid[0] == '\0' && job_request_needs_cover(&job->request)) {
+        rc = err_set(e, ERR_INVALID,
+                     "cover: upload needs a picture, sent as `cover` with the form (POST "
+                     "/upload); else keep, none or a time");
     }
     return rc;
 }

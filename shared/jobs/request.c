@@ -122,6 +122,17 @@ const struct job_options *job_request_outputs(const struct job_request *r, int *
     return r->output_count > 0 ? r->outputs : &r->options;
 }
 
+bool job_request_needs_cover(const struct job_request *r)
+{
+    int count = 0;
+    const struct job_options *outputs = job_request_outputs(r, &count);
+    bool needs_it = false;
+    for (int i = 0; i < count; i++) {
+        needs_it = needs_it || outputs[i].cover == JOB_COVER_UPLOAD;
+    }
+    return needs_it;
+}
+
 bool job_request_equal(const struct job_request *a, const struct job_request *b)
 {
     int count = 0;

@@ -53,6 +53,8 @@ enum err job_request_set(struct job_request *r, const char *name, const char *va
 enum err job_request_settle(struct job_request *r, struct error *e) MUST_CHECK;
 /* What is to be made, after job_request_settle: `outputs`, or the one by `options`. */
 const struct job_options *job_request_outputs(const struct job_request *r, int *ret_count);
+/* Whether an output is to get the picture that comes with the job. */
+bool job_request_needs_cover(const struct job_request *r);
 /* Whether both have the same effect. */
 bool job_request_equal(const struct job_request *a, const struct job_request *b);
 /* The options' object with the members "tags" (those given) and "outputs" ([]: the one by the

@@ -124,6 +124,38 @@ def test_download_names_its_file(client, tmp_path):
     assert sorted(path.name for path in tmp_path.glob("*.mp3*")) == sorted([by_job["path"], job["mp3_fid"] + ".mp3"])
 
 
+def test_upload_with_tags_and_a_cover(client, tmp_path):
+    (tmp_path / "me.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
+    (tmp_path / 'a "quoted" ü.m4a').write_bytes(media.clip("m4a").read_bytes())
+    job = client.json("upload", 'a "quoted" ü.m4a', "--cover", "me.png", "--set", "title=T = ü", "--set", "genre=",
+                      "--loudness", "tag", "--trim-silence", "--id3=2.3", "--outputs", '[{"bitrate": 96}, {"cover": "none"}]')
+    options = job["options"]
+    assert job["filename"] == 'a "quoted" ü.m4a' and options["tags"] == {"title": "T = ü", "genre": ""}
+    assert (options["cover"], options["loudness"], options["trim_silence"], options["id3"]) == ("upload", "tag", True, "2.3")
+    assert [output["cover"] for output in options["outputs"]] == ["upload", "none"]
+    (tmp_path / "me.png").write_bytes(b"GIF89a" + bytes(100))
+    assert "JPEG or PNG" in client.run("upload", media.clip("m4a"), "--cover", "me.png", code=2)
+    client.run("upload", media.clip("m4a"), "--cover", "missing.png", code=4)
+    assert "NAME=VALUE" in client.run("upload", media.clip("m4a"), "--set", "title", code=2)
+    assert client.json("upload", media.clip("m4a"), "--cover", "0:01")["options"]["cover"] == 1
+
+
+def test_download_of_several(unreel, tmp_path):
+    names = ["clip - 01 One.mp3", "../clip-2.mp3"]
+    outputs = [{"file_id": str(i) * 24, "filename": name} for i, name in enumerate(names, 1)]
+    gateway = Gateway(lambda token, asked: (200, {**JOB, "filename": "clip.mov", "outputs": outputs}))
+    gateway.session(tmp_path, "any")
+    assert unreel.run("download", JOB["id"]) == "clip - 01 One.mp3\nclip-2.mp3\n"
+    assert sorted(path.name for path in tmp_path.glob("*.mp3")) == ["clip - 01 One.mp3", "clip-2.mp3"]
+    assert "must be a folder" in unreel.run("download", JOB["id"], "--output", "out.mp3", code=2)
+    (tmp_path / "folder").mkdir()
+    report = unreel.json("download", JOB["id"], "--output", "folder")
+    assert report["files"] == [{"fid": output["file_id"], "path": "folder/" + output["filename"].removeprefix("../")}
+                               for output in outputs]
+    assert report["path"] == report["files"][0]["path"]
+    gateway.shutdown()
+
+
 def test_watch(client):
     ids = [client.json("upload", media.clip("m4a"))["id"] for _ in range(2)]
     lines = [json.loads(line) for line in client.run("watch", "--json", *ids).splitlines()]
@@ -238,6 +270,9 @@ def test_convert_leaves_the_output_alone_when_it_fails(unreel, tmp_path):
     assert (tmp_path / "out.mp3").read_bytes() == b"what was there"
     unreel.run("convert", media.clip("mp4"), "out.mp3", "--bitrate", "7", code=2)
     unreel.run("convert", media.clip("mp4"), "out.mp3", "--threads", "0", code=2)
+    unreel.run("convert", media.clip("mp4"), "out.mp3", "--set", "title", code=2)
+    assert "outputs[0].bitrate" in unreel.run("convert", media.clip("mp4"), "out.mp3", "--outputs", '[{"bitrate": 7}]', code=2)
+    assert "--cover FILE" in unreel.run("convert", media.clip("mp4"), "out.mp3", "--outputs", '[{"cover": "upload"}]', code=2)
     unreel.run("convert", media.clip("mp4"), code=2)
     unreel.run("convert", media.clip("mp4"), "no/such/folder.mp3", code=1)
     unreel.run("convert", media.clip("mp4"), "/dev/null", code=2)

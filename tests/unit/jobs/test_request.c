@@ -342,6 +342,33 @@ static void test_json_texts(void **state)
     json_decref(json);
 }
 
+static void test_needs_cover(void **state)
+{
+    (void)state;
+
+    static const struct {
+        const char *cover, *outputs;
+        bool needs_it;
+    } rows[] = {
+        { "keep", NULL, false },
+        { "upload", NULL, true },
+        { "upload", "[{\"cover\":\"none\"}]", false },
+        { "upload", "[{\"cover\":\"none\"},{}]", true },
+        { "none", "[{},{\"cover\":\"upload\"}]", true },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct job_request r;
+        job_request_default(&r);
+        assert_err(OK, job_request_set(&r, "cover", rows[i].cover, NULL));
+        if (rows[i].outputs != NULL) {
+            assert_err(OK, job_request_set(&r, "outputs", rows[i].outputs, NULL));
+        }
+        assert_err(OK, job_request_settle(&r, NULL));
+        assert_int_equal(job_request_needs_cover(&r), rows[i].needs_it);
+    }
+}
+
 /* By what becomes of them, however it was said. */
 static void test_equal(void **state)
 {
@@ -399,6 +426,7 @@ int main(void)
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_json),
         cmocka_unit_test(test_json_texts),
+        cmocka_unit_test(test_needs_cover),
         cmocka_unit_test(test_equal),
     };
     return cmocka_run_group_tests_name("request", tests, NULL, NULL);
