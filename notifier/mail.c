@@ -89,36 +89,94 @@ static enum err append_html_escaped(struct buf *out, const char *text)
 struct content {
     char subject[JOB_FILENAME_SIZE + 64];
     char line[JOB_FILENAME_SIZE + JOB_DETAIL_SIZE + 64];
-    char link[1200];
+    int url_len; /* of the gateway's address, without a slash at its end */
+    const char *url;
+    int link_count;
+};
+
+/* Where a job's end is to be seen: its MP3s, or itself. */
+struct link {
+    char address[1200];
+    char name[1200]; /* what to show for it */
 };
 
 static void describe(const struct job *job, const char *public_url, struct content *c)
 {
-    int len = (int)strlen(public_url);
-    while (len > 0 && public_url[len - 1] == '/') {
-        len--;
+    c->url = public_url;
+    c->url_len = (int)strlen(public_url);
+    while (c->url_len > 0 && public_url[c->url_len - 1] == '/') {
+        c->url_len--;
     }
-    if (job->state == JOB_SUCCEEDED) {
+    c->link_count = 1;
+    if (job->state == JOB_SUCCEEDED && job->output_count > 1) {
+        c->link_count = job->output_count;
+        (void)snprintf(c->subject, sizeof(c->subject), "Your %d MP3s are ready: %s",
+                       job->output_count, job->filename);
+        (void)snprintf(c->line, sizeof(c->line), "%s has been converted.", job->filename);
+    } else if (job->state == JOB_SUCCEEDED) {
         (void)snprintf(c->subject, sizeof(c->subject), "Your MP3 is ready: %s", job->filename);
         (void)snprintf(c->line, sizeof(c->line), "%s has been converted.", job->filename);
-        (void)snprintf(c->link, sizeof(c->link), "%.*s/download?fid=%s", len, public_url,
-                       job->mp3_fid);
     } else {
         (void)snprintf(c->subject, sizeof(c->subject), "Conversion %s: %s",
                        job->state == JOB_FAILED ? "failed" : "cancelled", job->filename);
         (void)snprintf(c->line, sizeof(c->line), "%s was not converted. %s", job->filename,
                        job->error.detail);
-        (void)snprintf(c->link, sizeof(c->link), "%.*s/v1/jobs/%s", len, public_url, job->id);
     }
 }
 
-static enum err append_bodies(struct buf *out, const struct content *c, const char *boundary)
+static void find_link(const struct job *job, const struct content *c, int index,
+                      struct link *ret_link)
+{
+    bool is_several = c->link_count > 1;
+    bool is_mp3 = job->state == JOB_SUCCEEDED;
+    const char *fid = is_several ? job->outputs[index].fid : is_mp3 ? job->mp3_fid : job->id;
+    (void)snprintf(ret_link->address, sizeof(ret_link->address), "%.*s%s%s", c->url_len, c->url,
+                   is_mp3 ? "/download?fid=" : "/v1/jobs/", fid);
+    if (is_several) {
+        job_output_name(job, index, ret_link->name);
+    } else {
+        (void)text_copy(ret_link->name, sizeof(ret_link->name), ret_link->address);
+    }
+}
+
+static enum err append_html_link(struct buf *out, const struct link *link)
+{
+    enum err rc = buf_append_text(out, "<p><a href=\"");
+    if (rc == OK) {
+        rc = append_html_escaped(out, link->address);
+    }
+    if (rc == OK) {
+        rc = buf_append_text(out, "\">");
+    }
+    if (rc == OK) {
+        rc = append_html_escaped(out, link->name);
+    }
+    return rc == OK ? buf_append_text(out, "</a></p>") : rc;
+}
+
+/* The lines of the text and the paragraphs of the HTML. */
+static enum err append_links(struct buf *text, struct buf *html, const struct job *job,
+                             const struct content *c)
+{
+    enum err rc = OK;
+    for (int i = 0; rc == OK && i < c->link_count && i < JOB_OUTPUTS_MAX; i++) {
+        struct link link;
+        find_link(job, c, i, &link);
+        rc = c->link_count > 1 ? buf_appendf(text, "%s\n%s\n\n", link.name, link.address)
+                               : buf_appendf(text, "%s\n", link.address);
+        rc = rc == OK ? append_html_link(html, &link) : rc;
+    }
+    return rc;
+}
+
+static enum err append_bodies(struct buf *out, const struct job *job, const struct content *c,
+                              const char *boundary)
 {
     __attribute__((cleanup(buf_release_auto))) struct buf text;
     __attribute__((cleanup(buf_release_auto))) struct buf html;
-    buf_init(&text, 4096);
-    buf_init(&html, 8192);
-    enum err rc = buf_appendf(&text, "%s\n\n%s\n", c->line, c->link);
+    buf_init(&text, MAIL_MAX / 4);
+    buf_init(&html, MAIL_MAX / 2);
+    enum err rc = buf_appendf(&text, "%s\n\n", c->line);
     if (rc == OK) {
         rc = buf_append_text(&html, "<!doctype html><html><body><p>");
     }
@@ -126,19 +184,13 @@ static enum err append_bodies(struct buf *out, const struct content *c, const ch
         rc = append_html_escaped(&html, c->line);
     }
     if (rc == OK) {
-        rc = buf_append_text(&html, "</p><p><a href=\"");
+        rc = buf_append_text(&html, "</p>");
     }
     if (rc == OK) {
-        rc = append_html_escaped(&html, c->link);
+        rc = append_links(&text, &html, job, c);
     }
     if (rc == OK) {
-        rc = buf_append_text(&html, "\">");
-    }
-    if (rc == OK) {
-        rc = append_html_escaped(&html, c->link);
-    }
-    if (rc == OK) {
-        rc = buf_append_text(&html, "</a></p></body></html>\n");
+        rc = buf_append_text(&html, "</body></html>\n");
     }
     if (rc == OK) {
         rc = append_part(out, boundary, "text/plain", buf_text(&text));
@@ -177,7 +229,7 @@ enum err mail_compose(const struct job *job, const char *from, const char *publi
                          event_id, job->id, boundary);
     }
     if (rc == OK) {
-        rc = append_bodies(out, &c, boundary);
+        rc = append_bodies(out, job, &c, boundary);
     }
     return rc == OK ? OK : err_set(e, rc, "the mail is longer than %zu bytes", out->max);
 }

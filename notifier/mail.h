@@ -6,7 +6,8 @@
 #include "core/buf.h"
 #include "jobs/job.h"
 
-#define MAIL_MAX 16384
+/* The longest names of the most MP3s, in both parts. */
+#define MAIL_MAX ((size_t)1 << 20)
 
 /* Writes the whole message with CRLF lines to `out` (born with MAIL_MAX). `public_url` is where the
  * gateway is reached; `from` is a bare address. ERR_INVALID when an address could break a header.

@@ -70,6 +70,42 @@ static void test_parts(void **state)
     buf_release(&mail);
 }
 
+/* Each MP3 by its name, in both parts; and the largest mail there is fits. */
+static void test_several_outputs(void **state)
+{
+    (void)state;
+    struct job job = succeeded("<clip>.mp4");
+    struct buf mail;
+    char body[4096];
+    job.output_count = 2;
+    (void)text_copy(job.outputs[0].fid, ID_SIZE, job.mp3_fid);
+    (void)text_copy(job.outputs[1].fid, ID_SIZE, "aabbccddeeff001122334455");
+    buf_init(&mail, MAIL_MAX);
+    assert_int_equal(mail_compose(&job, "a@b", "http://h", "e", &mail, NULL), OK);
+    decode_lines(strstr(strstr(buf_text(&mail), "text/plain"), "\r\n\r\n") + 4, body, sizeof(body));
+    assert_non_null(strstr(body, "<clip>.mp3\nhttp://h/download?fid=00112233445566778899aabb\n"));
+    assert_non_null(strstr(body, "<clip>-2.mp3\nhttp://h/download?fid=aabbccddeeff001122334455\n"));
+    decode_lines(strstr(strstr(buf_text(&mail), "text/html"), "\r\n\r\n") + 4, body, sizeof(body));
+    assert_non_null(strstr(body, "<a href=\"http://h/download?fid=aabbccddeeff001122334455\">"
+                                 "&lt;clip&gt;-2.mp3</a>"));
+    buf_release(&mail);
+
+    char url[1001];
+    memset(url, 'u', sizeof(url) - 1);
+    url[sizeof(url) - 1] = '\0';
+    memset(job.filename, '"', sizeof(job.filename) - 1);
+    job.output_count = JOB_OUTPUTS_MAX;
+    job.input.chapter_count = JOB_CHAPTERS_MAX;
+    for (int i = 0; i < JOB_OUTPUTS_MAX; i++) {
+        job.outputs[i].chapter = i + 1;
+        memset(job.input.chapters[i].title, '"', JOB_TITLE_SIZE - 1);
+        (void)text_copy(job.outputs[i].fid, ID_SIZE, job.mp3_fid);
+    }
+    buf_init(&mail, MAIL_MAX);
+    assert_int_equal(mail_compose(&job, "a@b", url, "e", &mail, NULL), OK);
+    buf_release(&mail);
+}
+
 static void test_failed_job_says_why(void **state)
 {
     (void)state;
@@ -138,6 +174,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_several_outputs),
         cmocka_unit_test(test_failed_job_says_why),
         cmocka_unit_test(test_subject_in_other_scripts),
         cmocka_unit_test(test_addresses_refused),
