@@ -24,6 +24,40 @@ static void set(char *dst, size_t size, const char *text)
 
 #define SET(member, text) set(member, sizeof(member), text)
 
+static void fill_media(struct job *j)
+{
+    SET(j->input.container, "matroska,webm");
+    j->input.duration_s = 99.9;
+    j->input.bytes_read = 5000000000;
+    j->input.track_count = 2;
+    j->input.tracks[0] = (struct job_track){ 1, "aac", "eng", 6, 48000, true };
+    j->input.tracks[1] = (struct job_track){ 2, "opus", "", 2, 44100, false };
+    j->input.chapter_count = 2;
+    j->input.chapters[0] = (struct job_chapter){ 0, 61500, "One/1" };
+    j->input.chapters[1] = (struct job_chapter){ 61500, 99900, "" };
+    j->output_count = 2;
+    j->outputs[0] = (struct job_output){ .size_bytes = 777,
+                                         .duration_s = 99.8,
+                                         .mode = "vbr",
+                                         .bitrate_kbps = 187,
+                                         .sample_rate_hz = 24000,
+                                         .channels = 2,
+                                         .track = 1,
+                                         .sha256 = "ff00" };
+    SET(j->outputs[0].fid, "2123456789abcdef01234567");
+    j->outputs[1] = (struct job_output){ .size_bytes = 778,
+                                         .duration_s = 9.8,
+                                         .mode = "copy",
+                                         .bitrate_kbps = 188,
+                                         .sample_rate_hz = 48000,
+                                         .channels = 1,
+                                         .track = 2,
+                                         .chapter = 1,
+                                         .sha256 = "ff01",
+                                         .loudness = { true, -23.25, -1.5, 7.75, 2.25 } };
+    SET(j->outputs[1].fid, "4123456789abcdef01234567");
+}
+
 /* Every member differs from zero and from every other member of its type. */
 static void fill(struct job *j)
 {
@@ -58,36 +92,7 @@ static void fill(struct job *j)
     SET(j->mp3_fid, "2123456789abcdef01234567");
     SET(j->retry_of, "3123456789abcdef01234567");
     j->progress = (struct job_progress){ 1.25, 100.1, 1.0 / 3, 31.5, 3.75, 12 };
-    SET(j->input.container, "matroska,webm");
-    j->input.duration_s = 99.9;
-    j->input.bytes_read = 5000000000;
-    j->input.track_count = 2;
-    j->input.tracks[0] = (struct job_track){ 1, "aac", "eng", 6, 48000, true };
-    j->input.tracks[1] = (struct job_track){ 2, "opus", "", 2, 44100, false };
-    j->input.chapter_count = 2;
-    j->input.chapters[0] = (struct job_chapter){ 0, 61500, "One/1" };
-    j->input.chapters[1] = (struct job_chapter){ 61500, 99900, "" };
-    j->output_count = 2;
-    j->outputs[0] = (struct job_output){ .size_bytes = 777,
-                                         .duration_s = 99.8,
-                                         .mode = "vbr",
-                                         .bitrate_kbps = 187,
-                                         .sample_rate_hz = 24000,
-                                         .channels = 2,
-                                         .track = 1,
-                                         .sha256 = "ff00" };
-    SET(j->outputs[0].fid, "2123456789abcdef01234567");
-    j->outputs[1] = (struct job_output){ .size_bytes = 778,
-                                         .duration_s = 9.8,
-                                         .mode = "copy",
-                                         .bitrate_kbps = 188,
-                                         .sample_rate_hz = 48000,
-                                         .channels = 1,
-                                         .track = 2,
-                                         .chapter = 1,
-                                         .sha256 = "ff01",
-                                         .loudness = { true, -23.25, -1.5, 7.75, 2.25 } };
-    SET(j->outputs[1].fid, "4123456789abcdef01234567");
+    fill_media(j);
     j->error.problem = PROBLEM_WORKER_LOST;
     SET(j->error.detail, "gone");
     j->error.retryable = true;
@@ -321,58 +326,6 @@ static void test_old_record(void **state)
     json_decref(record);
 }
 
-static void test_output_names(void **state)
-{
-    (void)state;
-
-    static const struct {
-        const char *filename;
-        int chapters[3]; /* of the outputs */
-        int index;
-        const char *name;
-    } rows[] = {
-        { "clip.mov", { 0 }, 0, "clip.mp3" },
-        { "a.b.mkv", { 0 }, 0, "a.b.mp3" },
-        { "clip", { 0 }, 0, "clip.mp3" },
-        { ".hidden", { 0 }, 0, ".hidden.mp3" },
-        { "Lecture, Vol. 1", { 0 }, 0, "Lecture, Vol. 1.mp3" },
-        { "Dr. Who", { 0 }, 0, "Dr. Who.mp3" },
-        { "end.", { 0 }, 0, "end..mp3" },
-        { "", { 0 }, 0, "upload.mp3" },
-        { "\xe6\xbc\xa2\xe5\xad\x97.m4a", { 0 }, 0, "\xe6\xbc\xa2\xe5\xad\x97.mp3" },
-        { "clip.mov", { 0, 0, 0 }, 1, "clip-2.mp3" },
-        { "clip.mov", { 0, 0, 0 }, 2, "clip-3.mp3" },
-        { "clip.mov", { 1, 2, 3 }, 0, "clip - 01 One-1.mp3" },
-        { "clip.mov", { 1, 2, 3 }, 1, "clip - 02.mp3" },
-        { "clip.mov", { 1, 2, 3 }, 2, "clip - 03.mp3" },
-        { "clip.mov", { 1, 2, 1 }, 2, "clip - 01 One-1-2.mp3" },
-        { "clip.mov", { 1, 2, 0 }, 2, "clip.mp3" },
-    };
-
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        struct job j;
-        char name[JOB_OUTPUT_NAME_SIZE];
-        fill(&j);
-        memset(j.filename, 0, sizeof(j.filename));
-        SET(j.filename, rows[i].filename);
-        j.output_count = 3;
-        for (int k = 0; k < 3; k++) {
-            j.outputs[k].chapter = rows[i].chapters[k];
-        }
-        job_output_name(&j, rows[i].index, name);
-        assert_string_equal(name, rows[i].name);
-    }
-    struct job j;
-    char name[JOB_OUTPUT_NAME_SIZE];
-    fill(&j);
-    memset(j.filename, 'x', sizeof(j.filename) - 1);
-    memset(j.input.chapters[0].title, '\n', sizeof(j.input.chapters[0].title) - 1);
-    j.outputs[0].chapter = 1;
-    job_output_name(&j, 0, name);
-    assert_null(strchr(name, '\n'));
-    assert_string_equal(name + strlen(name) - 4, ".mp3");
-}
-
 static void test_too_many_tracks(void **state)
 {
     (void)state;
@@ -520,15 +473,10 @@ static void test_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_record_round_trip),
-        cmocka_unit_test(test_record_changed),
-        cmocka_unit_test(test_too_many_tracks),
-        cmocka_unit_test(test_old_record),
-        cmocka_unit_test(test_output_names),
-        cmocka_unit_test(test_view_of_a_new_job),
-        cmocka_unit_test(test_view_of_a_success),
-        cmocka_unit_test(test_view_of_a_failure),
-        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_record_round_trip), cmocka_unit_test(test_record_changed),
+        cmocka_unit_test(test_too_many_tracks),   cmocka_unit_test(test_old_record),
+        cmocka_unit_test(test_view_of_a_new_job), cmocka_unit_test(test_view_of_a_success),
+        cmocka_unit_test(test_view_of_a_failure), cmocka_unit_test(test_names),
     };
     return cmocka_run_group_tests_name("job", tests, NULL, NULL);
 }

@@ -74,109 +74,106 @@ static void test_tag_names(void **state)
 }
 
 /* What is set, in this order, and the second output's values. */
+static const struct {
+    const char *sets[3][2];
+    enum job_mode mode;
+    int bitrate_kbps, quality, channels;
+    enum job_copy copy;
+} inheritance_rows[] = {
+    { { { "outputs", "[{},{}]" } }, JOB_MODE_VBR, 192, 2, 0, JOB_COPY_AUTO },
+    { { { "outputs", "[{},{}]" }, { "bitrate", "128" } }, JOB_MODE_CBR, 128, 2, 0, JOB_COPY_NEVER },
+    { { { "outputs", "[{},{\"preset\":\"voice\"}]" }, { "bitrate", "128" } },
+      JOB_MODE_ABR,
+      64,
+      6,
+      1,
+      JOB_COPY_NEVER },
+    { { { "outputs", "[{},{\"preset\":\"voice\",\"bitrate\":48}]" }, { "mode", "cbr" } },
+      JOB_MODE_ABR,
+      48,
+      6,
+      1,
+      JOB_COPY_NEVER },
+    { { { "mode", "vbr" }, { "outputs", "[{},{\"bitrate\":96}]" } },
+      JOB_MODE_CBR,
+      96,
+      2,
+      0,
+      JOB_COPY_NEVER },
+    { { { "mode", "abr" }, { "outputs", "[{},{\"bitrate\":99}]" } },
+      JOB_MODE_ABR,
+      99,
+      2,
+      0,
+      JOB_COPY_NEVER },
+    { { { "bitrate", "96" }, { "outputs", "[{},{\"quality\":4}]" } },
+      JOB_MODE_VBR,
+      192,
+      4,
+      0,
+      JOB_COPY_NEVER },
+    { { { "outputs", "[{},{\"mode\":\"abr\"}]" }, { "bitrate", "96" } },
+      JOB_MODE_ABR,
+      96,
+      2,
+      0,
+      JOB_COPY_NEVER },
+    { { { "channels", "2" }, { "outputs", "[{},{\"preset\":\"voice\"}]" } },
+      JOB_MODE_ABR,
+      64,
+      6,
+      2,
+      JOB_COPY_NEVER },
+    { { { "outputs", "[{},{\"bitrate\":96}]" }, { "copy", "auto" } },
+      JOB_MODE_CBR,
+      96,
+      2,
+      0,
+      JOB_COPY_AUTO },
+    { { { "outputs", "[{},{\"copy\":\"auto\"}]" }, { "bitrate", "96" } },
+      JOB_MODE_CBR,
+      96,
+      2,
+      0,
+      JOB_COPY_AUTO },
+    { { { "outputs", "[{},{\"copy\":\"never\"}]" }, { "copy", "auto" } },
+      JOB_MODE_VBR,
+      192,
+      2,
+      0,
+      JOB_COPY_NEVER },
+    { { { "outputs", "[{},{}]" }, { "copy", "auto" }, { "fade_in", "1" } },
+      JOB_MODE_VBR,
+      192,
+      2,
+      0,
+      JOB_COPY_NEVER },
+    { { { "outputs", "[{}]" }, { "outputs", "[{},{\"channels\":1}]" } },
+      JOB_MODE_VBR,
+      192,
+      2,
+      1,
+      JOB_COPY_NEVER },
+};
+
 static void test_outputs_begin_with_the_options(void **state)
 {
     (void)state;
 
-    static const struct {
-        const char *sets[3][2];
-        enum job_mode mode;
-        int bitrate_kbps, quality, channels;
-        enum job_copy copy;
-    } rows[] = {
-        { { { "outputs", "[{},{}]" } }, JOB_MODE_VBR, 192, 2, 0, JOB_COPY_AUTO },
-        { { { "outputs", "[{},{}]" }, { "bitrate", "128" } },
-          JOB_MODE_CBR,
-          128,
-          2,
-          0,
-          JOB_COPY_NEVER },
-        { { { "outputs", "[{},{\"preset\":\"voice\"}]" }, { "bitrate", "128" } },
-          JOB_MODE_ABR,
-          64,
-          6,
-          1,
-          JOB_COPY_NEVER },
-        { { { "outputs", "[{},{\"preset\":\"voice\",\"bitrate\":48}]" }, { "mode", "cbr" } },
-          JOB_MODE_ABR,
-          48,
-          6,
-          1,
-          JOB_COPY_NEVER },
-        { { { "mode", "vbr" }, { "outputs", "[{},{\"bitrate\":96}]" } },
-          JOB_MODE_CBR,
-          96,
-          2,
-          0,
-          JOB_COPY_NEVER },
-        { { { "mode", "abr" }, { "outputs", "[{},{\"bitrate\":99}]" } },
-          JOB_MODE_ABR,
-          99,
-          2,
-          0,
-          JOB_COPY_NEVER },
-        { { { "bitrate", "96" }, { "outputs", "[{},{\"quality\":4}]" } },
-          JOB_MODE_VBR,
-          192,
-          4,
-          0,
-          JOB_COPY_NEVER },
-        { { { "outputs", "[{},{\"mode\":\"abr\"}]" }, { "bitrate", "96" } },
-          JOB_MODE_ABR,
-          96,
-          2,
-          0,
-          JOB_COPY_NEVER },
-        { { { "channels", "2" }, { "outputs", "[{},{\"preset\":\"voice\"}]" } },
-          JOB_MODE_ABR,
-          64,
-          6,
-          2,
-          JOB_COPY_NEVER },
-        { { { "outputs", "[{},{\"bitrate\":96}]" }, { "copy", "auto" } },
-          JOB_MODE_CBR,
-          96,
-          2,
-          0,
-          JOB_COPY_AUTO },
-        { { { "outputs", "[{},{\"copy\":\"auto\"}]" }, { "bitrate", "96" } },
-          JOB_MODE_CBR,
-          96,
-          2,
-          0,
-          JOB_COPY_AUTO },
-        { { { "outputs", "[{},{\"copy\":\"never\"}]" }, { "copy", "auto" } },
-          JOB_MODE_VBR,
-          192,
-          2,
-          0,
-          JOB_COPY_NEVER },
-        { { { "outputs", "[{},{}]" }, { "copy", "auto" }, { "fade_in", "1" } },
-          JOB_MODE_VBR,
-          192,
-          2,
-          0,
-          JOB_COPY_NEVER },
-        { { { "outputs", "[{}]" }, { "outputs", "[{},{\"channels\":1}]" } },
-          JOB_MODE_VBR,
-          192,
-          2,
-          1,
-          JOB_COPY_NEVER },
-    };
-
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+    for (size_t i = 0; i < ARRAY_LEN(inheritance_rows); i++) {
         struct job_request r;
         job_request_default(&r);
-        for (size_t k = 0; k < 3 && rows[i].sets[k][0] != NULL; k++) {
-            assert_err(OK, job_request_set(&r, rows[i].sets[k][0], rows[i].sets[k][1], NULL));
+        for (size_t k = 0; k < 3 && inheritance_rows[i].sets[k][0] != NULL; k++) {
+            assert_err(OK, job_request_set(&r, inheritance_rows[i].sets[k][0],
+                                           inheritance_rows[i].sets[k][1], NULL));
         }
         assert_err(OK, job_request_settle(&r, NULL));
         assert_int_equal(r.output_count, 2);
         const struct job_options *o = &r.outputs[1];
-        if (o->mode != rows[i].mode || o->bitrate_kbps != rows[i].bitrate_kbps ||
-            o->quality != rows[i].quality || o->channels != rows[i].channels ||
-            o->copy != rows[i].copy) {
+        if (o->mode != inheritance_rows[i].mode ||
+            o->bitrate_kbps != inheritance_rows[i].bitrate_kbps ||
+            o->quality != inheritance_rows[i].quality ||
+            o->channels != inheritance_rows[i].channels || o->copy != inheritance_rows[i].copy) {
             fail_msg("row %zu: %d %d %d %d copy %d", i, (int)o->mode, o->bitrate_kbps, o->quality,
                      o->channels, (int)o->copy);
         }
