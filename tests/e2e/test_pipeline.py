@@ -67,7 +67,9 @@ def test_options_are_taken_from_the_form_and_from_headers(stack, user):
 def test_options_are_shown_as_they_took_effect(stack, user):
     done = user.convert(media.clip("wav"), preset="voice", start="0:00:00.5", end=2, fade_out=1)
     assert done["options"] == {"preset": "voice", "mode": "abr", "bitrate": 64, "quality": 6, "sample_rate": 0, "channels": 1,
-                               "start": 0.5, "end": 2.0, "track": None, "fade_in": 0.0, "fade_out": 1.0}
+                               "start": 0.5, "end": 2.0, "track": None, "fade_in": 0.0, "fade_out": 1.0, "loudness": "off",
+                               "loudness_target": -16.0, "trim_silence": False, "chapters": "keep", "cover": "keep", "id3": "2.4",
+                               "copy": "never", "tags": {}, "outputs": []}
     assert (done["output"]["duration_s"], done["output"]["mode"], done["output"]["channels"]) == (1.5, "abr", 1)
 
 
