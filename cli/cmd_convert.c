@@ -233,7 +233,7 @@ static int convert_opened(struct conversion *c, const struct wishes *w)
 
 static int convert_paths(const struct wishes *w)
 {
-    struct conversion c = { 0 };
+    struct conversion c = { .source = { .fd = -1 }, .cover = { .fd = -1 } };
     struct error e = { 0 };
     enum err err = source_open(w->paths[0], &c.source, &e);
     if (err == OK && w->cover_path != NULL) {

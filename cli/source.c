@@ -52,7 +52,9 @@ enum err source_open(const char *path, struct source *ret_source, struct error *
 void source_release(struct source *s)
 {
     pipe_input_free(s->pipe);
-    (void)close(s->fd);
+    if (s->fd >= 0) {
+        (void)close(s->fd);
+    }
 }
 
 enum err source_read(struct source *s, int64_t offset, void *dst, size_t len, size_t *ret_len,

@@ -11,7 +11,7 @@
 struct pipe_input;
 
 struct source {
-    int fd;
+    int fd; /* -1: nothing is open */
     int64_t size_bytes;      /* -1: a pipe's, which nobody knows */
     struct pipe_input *pipe; /* NULL: a file, read by position */
 };
