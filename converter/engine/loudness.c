@@ -5,23 +5,23 @@
 #include <ebur128.h>
 #undef error
 #include <math.h>
-#include <string.h>
 
 #include "sample.h"
+#include "true_peak.h"
 
 #include "core/banned.h"
 
 #define SLICE 4096
 #define BLOCK_MS 400
 #define HISTORY_MS (24UL * 3600 * 1000)
-/* What the filter that looks between the samples reaches back. */
-#define TAIL_SAMPLES 16
 
 struct loudness {
     ebur128_state *state;
     int sample_rate_hz, channels;
     int64_t samples;
-    float slice[2 * SLICE]; /* interleaved */
+    struct true_peak peak;
+    float planes[2][SLICE];
+    float slice[2 * SLICE]; /* the same, interleaved */
 };
 
 struct loudness *loudness_new(int sample_rate_hz, int channels)
@@ -30,11 +30,12 @@ struct loudness *loudness_new(int sample_rate_hz, int channels)
     l->sample_rate_hz = sample_rate_hz;
     l->channels = channels;
     l->state = ebur128_init((unsigned)channels, (unsigned long)sample_rate_hz,
-                            EBUR128_MODE_I | EBUR128_MODE_LRA | EBUR128_MODE_TRUE_PEAK);
+                            EBUR128_MODE_I | EBUR128_MODE_LRA);
     if (l->state == NULL) {
         return NULL;
     }
     (void)ebur128_set_max_history(l->state, HISTORY_MS);
+    true_peak_init(&l->peak);
     return TAKE(l);
 }
 
@@ -61,8 +62,10 @@ enum err loudness_feed(struct loudness *l, const float *const planes[2], size_t 
         size_t take = samples - done < SLICE ? samples - done : SLICE;
         for (size_t c = 0; c < channels; c++) {
             for (size_t i = 0; i < take; i++) {
-                l->slice[i * channels + c] = sample_tame(planes[c][done + i]);
+                l->planes[c][i] = sample_tame(planes[c][done + i]);
+                l->slice[i * channels + c] = l->planes[c][i];
             }
+            true_peak_feed(&l->peak, (int)c, l->planes[c], take);
         }
         if (ebur128_add_frames_float(l->state, l->slice, take) != EBUR128_SUCCESS) {
             return no_memory(f);
@@ -92,19 +95,6 @@ static double to_db(double amplitude)
     return db > LOUDNESS_PEAK_FLOOR_DB ? db : LOUDNESS_PEAK_FLOOR_DB;
 }
 
-/* The louder channel's. */
-static double peak_db(struct loudness *l,
-                      int (*measure)(ebur128_state *state, unsigned channel, double *ret_peak))
-{
-    double highest = 0;
-    for (int c = 0; c < l->channels; c++) {
-        double peak = 0;
-        (void)measure(l->state, (unsigned)c, &peak);
-        highest = peak > highest ? peak : highest;
-    }
-    return to_db(highest);
-}
-
 enum err loudness_finish(struct loudness *l, struct loudness_result *ret_result, struct failure *f)
 {
     struct loudness_result r = { .integrated_lufs = integrated_lufs(l) };
@@ -114,13 +104,9 @@ enum err loudness_finish(struct loudness *l, struct loudness_result *ret_result,
     } else if (ebur128_loudness_range(l->state, &r.range_lu) != EBUR128_SUCCESS) {
         return no_memory(f);
     }
-    r.sample_peak_dbfs = peak_db(l, ebur128_sample_peak);
-    /* A sound may end at its peak; the silence comes after all else was measured. */
-    memset(l->slice, 0, sizeof(l->slice));
-    if (ebur128_add_frames_float(l->state, l->slice, TAIL_SAMPLES) != EBUR128_SUCCESS) {
-        return no_memory(f);
-    }
-    r.true_peak_dbtp = peak_db(l, ebur128_true_peak);
+    true_peak_finish(&l->peak);
+    r.sample_peak_dbfs = to_db(l->peak.highest_sample);
+    r.true_peak_dbtp = to_db(l->peak.highest);
     *ret_result = r;
     return OK;
 }

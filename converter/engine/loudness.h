@@ -1,4 +1,5 @@
-/* How loud the sound is: EBU R128 (ITU-R BS.1770-4, EBU Tech 3342), by libebur128.
+/* How loud the sound is: EBU R128 (ITU-R BS.1770-4, EBU Tech 3342), by libebur128; its true peak by
+ * true_peak.h.
  *
  * It measures and passes nothing on. One channel is measured as one loudspeaker, as BS.1770 says
  * and as ffmpeg's ebur128 filter does by default: the same sound as two equal channels is 3 LU
