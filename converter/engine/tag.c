@@ -18,16 +18,34 @@ enum {
     TAG_SIZE = 156,
 };
 
-/* CRC-16 of the reflected polynomial 0x8005, by half bytes. */
-static uint16_t crc_add(uint16_t crc, const uint8_t *bytes, size_t len)
+/* CRC-16 of the reflected polynomial 0x8005, by eight bytes at a time. */
+static void make_crc_tables(uint16_t tables[8][256])
 {
-    static const uint16_t table[16] = { 0x0000, 0xCC01, 0xD801, 0x1400, 0xF001, 0x3C00,
-                                        0x2800, 0xE401, 0xA001, 0x6C00, 0x7800, 0xB401,
-                                        0x5000, 0x9C01, 0x8801, 0x4400 };
-    for (size_t i = 0; i < len; i++) {
-        crc = (uint16_t)(crc ^ bytes[i]);
-        crc = (uint16_t)(crc >> 4 ^ table[crc & 15]);
-        crc = (uint16_t)(crc >> 4 ^ table[crc & 15]);
+    for (unsigned i = 0; i < 256; i++) {
+        unsigned crc = i;
+        for (int bit = 0; bit < 8; bit++) {
+            crc = (crc & 1) != 0 ? crc >> 1 ^ 0xA001 : crc >> 1;
+        }
+        tables[0][i] = (uint16_t)crc;
+    }
+    for (int more = 1; more < 8; more++) {
+        for (unsigned i = 0; i < 256; i++) {
+            unsigned crc = tables[more - 1][i];
+            tables[more][i] = (uint16_t)(crc >> 8 ^ tables[0][crc & 255]);
+        }
+    }
+}
+
+static uint16_t crc_add(const struct tag *t, uint16_t crc, const uint8_t *bytes, size_t len)
+{
+    const uint16_t(*tables)[256] = t->crc_tables;
+    for (; len >= 8; bytes += 8, len -= 8) {
+        crc = (uint16_t)(tables[7][bytes[0] ^ (crc & 255)] ^ tables[6][bytes[1] ^ crc >> 8] ^
+                         tables[5][bytes[2]] ^ tables[4][bytes[3]] ^ tables[3][bytes[4]] ^
+                         tables[2][bytes[5]] ^ tables[1][bytes[6]] ^ tables[0][bytes[7]]);
+    }
+    for (; len > 0; bytes++, len--) {
+        crc = (uint16_t)(crc >> 8 ^ tables[0][(crc ^ *bytes) & 255]);
     }
     return crc;
 }
@@ -35,13 +53,14 @@ static uint16_t crc_add(uint16_t crc, const uint8_t *bytes, size_t len)
 void tag_init(struct tag *t)
 {
     *t = (struct tag){ .want = 1 };
+    make_crc_tables(t->crc_tables);
 }
 
 void tag_add(struct tag *t, const uint8_t *bytes, const struct mp3_frame *frame)
 {
     t->frames++;
     t->bytes += (int64_t)frame->len;
-    t->crc = crc_add(t->crc, bytes, frame->len);
+    t->crc = crc_add(t, t->crc, bytes, frame->len);
     t->sum += frame->bitrate_kbps;
     t->seen++;
     if (t->seen < t->want) {
@@ -99,6 +118,6 @@ bool tag_fill(const struct tag *t, int padding, uint8_t *tag, size_t len)
     xing[AT_DELAY + 2] = (uint8_t)padding;
     put(xing + AT_MUSIC_BYTES, bytes, 4);
     put(xing + AT_MUSIC_CRC, t->crc, 2);
-    put(xing + AT_TAG_CRC, crc_add(0, tag, frame.head_len + AT_TAG_CRC), 2);
+    put(xing + AT_TAG_CRC, crc_add(t, 0, tag, frame.head_len + AT_TAG_CRC), 2);
     return true;
 }

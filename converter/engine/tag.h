@@ -19,6 +19,7 @@ struct tag {
     int want, seen, points;
     int64_t sum;
     int64_t sums[TAG_SEEK_POINTS];
+    uint16_t crc_tables[8][256]; /* of a byte, and of a byte with 1 to 7 more behind it */
 };
 
 void tag_init(struct tag *t);
