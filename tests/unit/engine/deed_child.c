@@ -203,9 +203,12 @@ static long spin(void)
 
 static long flood(void)
 {
-    static const uint8_t bytes[65536];
-    while (channel_output(&channel, bytes, sizeof(bytes)) == OK) {
-    }
+    static uint8_t bytes[PROTOCOL_PIECE_HEADER_SIZE + PROTOCOL_PIECE_MAX];
+    struct protocol_piece m = { .output = 0, .len = PROTOCOL_PIECE_MAX };
+    do {
+        protocol_pack_piece(bytes, &m);
+        m.offset += PROTOCOL_PIECE_MAX;
+    } while (channel_output(&channel, bytes, sizeof(bytes)) == OK);
     return 0;
 }
 
