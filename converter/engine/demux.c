@@ -18,6 +18,9 @@
 /* Below this libavformat guesses: text and noise look like MPEG audio to it. */
 #define MIN_PROBE_SCORE 10
 #define MAX_PROBE_BYTES 5000000
+/* Of what a head says, and may be told: the parent takes no more. */
+#define MAX_DURATION_US ((int64_t)1000 * 3600 * 1000000)
+#define MAX_CHANNELS 1024
 
 struct demux {
     struct input *in;
@@ -248,12 +251,18 @@ enum err demux_find_track(const struct demux *d, const char *track, int *ret_tra
     return best != NULL ? OK : no_track(d, track, first, number >= 0, f);
 }
 
+/* A head may say anything: what cannot be is as if it were not said. */
+static int64_t believable_us(int64_t us)
+{
+    return us > 0 && us <= MAX_DURATION_US ? us : 0;
+}
+
 static int64_t stream_duration_us(const AVStream *stream)
 {
     if (stream->duration <= 0 || stream->duration == AV_NOPTS_VALUE) {
         return 0;
     }
-    return av_rescale_q(stream->duration, stream->time_base, AV_TIME_BASE_Q);
+    return believable_us(av_rescale_q(stream->duration, stream->time_base, AV_TIME_BASE_Q));
 }
 
 /* Matroska's writers note each track's length as text: 00:01:02.345000000 */
@@ -268,7 +277,8 @@ static int64_t tag_duration_us(const AVStream *stream)
         hours < 0 || minutes < 0 || !(seconds >= 0 && seconds < 60)) {
         return 0;
     }
-    return ((int64_t)hours * 3600 + (int64_t)minutes * 60) * 1000000 + (int64_t)(seconds * 1e6);
+    return believable_us(((int64_t)hours * 3600 + (int64_t)minutes * 60) * 1000000 +
+                         (int64_t)(seconds * 1e6));
 }
 
 static bool has_audio_only(const struct demux *d)
@@ -283,7 +293,7 @@ static bool has_audio_only(const struct demux *d)
 
 static int64_t container_duration_us(const struct demux *d)
 {
-    return d->context->duration > 0 ? d->context->duration : 0;
+    return believable_us(d->context->duration);
 }
 
 /* Whether the header alone told enough: then nothing is decoded to find it out, which for a video
@@ -433,8 +443,10 @@ static void copy_plain(char *dst, size_t size, const char *src)
 
 static void describe_track(const AVStream *stream, struct job_track *track)
 {
-    track->channels = stream->codecpar->ch_layout.nb_channels;
-    track->sample_rate_hz = stream->codecpar->sample_rate;
+    int channels = stream->codecpar->ch_layout.nb_channels;
+    int rate_hz = stream->codecpar->sample_rate;
+    track->channels = channels > 0 && channels <= MAX_CHANNELS ? channels : 0;
+    track->sample_rate_hz = rate_hz > 0 ? rate_hz : 0;
     copy_plain(track->codec, sizeof(track->codec), avcodec_get_name(stream->codecpar->codec_id));
     copy_plain(track->language, sizeof(track->language), language_of(stream));
 }

@@ -267,3 +267,24 @@ def test_the_sound_after_wild_floats(folder, wild, rate):  # noqa: F811
     assert len(halves) == 8
     for half in (0, 1, 5, 6, 7):
         assert halves[half] == pytest.approx(6951, rel=0.01), halves
+
+
+# ---- heads that say what cannot be ----
+
+@pytest.mark.parametrize("settings", [{"duration_ms": 10 ** 15}, {"rate": 2 ** 31}, {"rate": 10 ** 12}, {"channels": 5000}, {"channels": 2 ** 31}],
+                         ids=str)
+def test_absurd_heads(folder, settings):  # noqa: F811
+    """They are not believed; the child does not repeat them to its parent, who would take it for broken."""
+    result = converted(folder, clocked(STEADY, **settings))
+    assert result["kill"] == "" and (result["result"] == "ok" or result["problem"]), result
+
+
+def test_absurd_lengths_of_an_mp4(folder):  # noqa: F811
+    source = folder / "long.m4a"
+    ffmpeg(*sound(48000, 2, 1), "-c:a", "aac", source)
+    data = bytearray(source.read_bytes())
+    for name in (b"mvhd", b"mdhd", b"tkhd"):
+        at = data.index(name) + 4
+        data[at + 16:at + 24] = b"\x7f\xff\xff\xff" * 2
+    result = converted(folder, bytes(data))
+    assert result["kill"] == "" and (result["result"] == "ok" or result["problem"]), result
