@@ -18,6 +18,8 @@
 /* Durations are rounded, priming is counted in by some, and the last frame is counted as whole: a
  * short clip is not 5 % off for that. */
 #define SLACK_US 100000
+/* More are not counted: days of them, and the product with a frame's length stays a number. */
+#define MAX_EMPTY_PACKETS 10000000
 #define MAX_TIME_US ((int64_t)1000 * 3600 * 1000000)
 
 struct decode {
@@ -197,7 +199,7 @@ static enum err receive_frames(struct decode *d, struct failure *f)
 enum err decode_packet(struct decode *d, const AVPacket *packet, struct failure *f)
 {
     if (packet != NULL && packet->size == 0) {
-        d->empty_packets++;
+        d->empty_packets += d->empty_packets < MAX_EMPTY_PACKETS ? 1 : 0;
         return OK;
     }
     if (packet != NULL) {
