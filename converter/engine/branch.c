@@ -301,6 +301,9 @@ static enum err finish_encoding(struct branch *b, struct failure *f)
 {
     struct encoder_summary summary = { 0 };
     struct protocol_output m = { .number = b->params.output->number };
+    if (b->encoder == NULL) {
+        return failure_set(f, PROBLEM_NO_AUDIO, "The sound is too short to be converted.");
+    }
     enum err err = encoder_finish(b->encoder, &summary, f);
     if (err != OK) {
         return err;

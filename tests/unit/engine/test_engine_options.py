@@ -111,3 +111,24 @@ def test_a_track_that_is_not_there(folder, tracks, track):
 def test_presets(folder, wav, preset, mode, channels):
     result = convert(wav, folder / "x.mp3", f"preset={preset}")
     assert (result["mode"], result["channels"]) == (mode, channels)
+
+
+@pytest.mark.parametrize("options", [["loudness=normalize"], ["trim_silence=true"], ["loudness=normalize", "start=1"]], ids=" ".join)
+@pytest.mark.parametrize("encoder, suffix", [(["-c:a", "pcm_s16le"], "wav"), (["-c:a", "aac"], "m4a"), (["-c:a", "libopus"], "ogg"),
+                                             (["-c:a", "aac"], "ts"), (["-c:a", "libmp3lame"], "mp3")],
+                         ids=["wav", "m4a", "ogg", "ts", "mp3"])
+def test_the_sound_is_read_twice(folder, wav, encoder, suffix, options):
+    """What has to be measured first begins again at the input's first byte."""
+    source = folder / f"twice.{suffix}"
+    ffmpeg("-i", wav, *encoder, source)
+    once, twice = (convert(source, folder / "read_twice.mp3", *some) for some in ([o for o in options if "=" in o and "start" in o], options))
+    assert once["result"] == twice["result"] == "ok", twice
+    assert abs(once["duration_s"] - twice["duration_s"]) < 0.01
+
+
+def test_sound_of_a_millisecond(folder):
+    """So little that the resampler gives nothing."""
+    source = folder / "millisecond.wav"
+    ffmpeg("-f", "lavfi", "-i", "aevalsrc=0.5:s=8000", "-af", "atrim=end_sample=8", source)
+    expect(convert(source, folder / "millisecond.mp3", "sample_rate=44100"), "no-audio-stream")
+    assert convert(source, folder / "millisecond.mp3")["result"] == "ok"
