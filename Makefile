@@ -4,8 +4,9 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 ONLY ?=
 VIDEO ?=
+FUZZ_S ?= 600
 
-.PHONY: help demo test bench lame install fmt lint clean
+.PHONY: help demo test fuzz bench lame install fmt lint clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -15,6 +16,10 @@ demo: ## build, and watch a video become an MP3 (VIDEO=FILE for one of yours)
 
 test: ## everything: lint, unit, contract, fuzz, end to end on both engine sets
 	@scripts/test.sh
+
+fuzz: ## the fuzzers for longer: FUZZ_S=SECONDS each; ONLY=NAME for one
+	@scripts/build.sh fuzz tests/fuzz/all
+	@UNREEL_TEST_FUZZ_SECONDS="$(FUZZ_S)" scripts/fuzz.sh build/fuzz/fuzz.xml $(addprefix fuzz_,$(ONLY))
 
 bench: ## measure; ONLY=engine|gateway|pipeline for one group
 	@tests/bench/run.sh $(ONLY)

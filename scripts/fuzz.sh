@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# fuzz.sh RESULTS.xml [TARGET...]: runs each libFuzzer target of build/fuzz for UNREEL_TEST_FUZZ_SECONDS (10) on a copy of its
+# fuzz.sh RESULTS.xml [TARGET...]: runs each libFuzzer target of build/fuzz for UNREEL_TEST_FUZZ_SECONDS (60) on a copy of its
 # corpus, two at a time. What makes one fail is left in build/fuzz/crashes.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 report=$1
 shift
-seconds=${UNREEL_TEST_FUZZ_SECONDS:-10}
+seconds=${UNREEL_TEST_FUZZ_SECONDS:-60}
 crashes=build/fuzz/crashes
 work=$(mktemp -d "${TMPDIR:-/tmp}/unreel-fuzz.XXXXXX")
 trap 'rm -rf "$work"' EXIT
@@ -16,6 +16,7 @@ run_one() {
     local name=$1 seeds=tests/fuzz/corpus/${1#fuzz_}
     mkdir -p "$work/$name"
     [ ! -d "$seeds" ] || cp -r "$seeds/." "$work/$name"
+    [ "$name" != fuzz_engine ] || scripts/fuzz-media.sh "$work/$name"
     "build/fuzz/fuzz/$name" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
         -artifact_prefix="$crashes/$name-" "$work/$name" >"$work/$name.log" 2>&1 || touch "$work/$name.failed"
 }
@@ -23,7 +24,7 @@ run_one() {
 targets=("$@")
 if [ ${#targets[@]} = 0 ]; then
     for binary in build/fuzz/fuzz/*; do
-        [ ! -x "$binary" ] || targets+=("$(basename "$binary")")
+        [ ! -f "$binary" ] || targets+=("$(basename "$binary")")
     done
 fi
 for name in "${targets[@]}"; do

@@ -76,7 +76,7 @@ suite tsan tsan -L '^(unit|contract)$' -j2
 UNREEL_TEST_RESULTS=$results UNREEL_TEST_MARK=smoke suite tsan tsan-e2e -L '^e2e$' -j2
 pytest_counts tsan-e2e -smoke
 
-step "fuzz (${UNREEL_TEST_FUZZ_SECONDS:=10} s each)"
+step "fuzz (${UNREEL_TEST_FUZZ_SECONDS:=60} s each)"
 scripts/build.sh fuzz tests/fuzz/all
 UNREEL_TEST_FUZZ_SECONDS=$UNREEL_TEST_FUZZ_SECONDS scripts/fuzz.sh "$results/fuzz.xml" || failed=1
 
