@@ -334,6 +334,11 @@ enum err branch_finish(struct branch *b, struct failure *f)
     return b->params.is_measuring ? finish_measuring(b, f) : finish_encoding(b, f);
 }
 
+void branch_skip(struct branch *b, int64_t seconds)
+{
+    edit_skip(b->edit, seconds * b->sample_rate_hz);
+}
+
 enum err branch_feed(struct branch *b, const float *const planes[2], size_t samples,
                      struct failure *f)
 {

@@ -51,6 +51,8 @@ int branch_channels(const struct branch *b);
  * end is reached. */
 enum err branch_feed(struct branch *b, const float *const planes[2], size_t samples,
                      struct failure *f) MUST_CHECK;
+/* So many seconds are left out that would have been fed next; all lie before its start. */
+void branch_skip(struct branch *b, int64_t seconds);
 /* Whether it wants no more. */
 bool branch_is_over(const struct branch *b);
 bool branch_has_output(const struct branch *b);

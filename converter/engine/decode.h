@@ -28,9 +28,15 @@ DEFINE_AUTO(struct decode *, decode_close)
 /* Decodes a packet of the stream; NULL: its end, once. Each frame that comes of it goes to
  * on_frame: of 1 to 8 channels and 8 to 192 kHz, never empty. */
 enum err decode_packet(struct decode *d, const AVPacket *packet, struct failure *f) MUST_CHECK;
+/* The timestamp of the next sample: true where the stream's timestamps count the samples of the
+ * frames that have come, and a decoder that begins elsewhere gives the same samples. */
+bool decode_position(const struct decode *d, int64_t *ret_pts);
+/* The next packet is not the one that follows: begins anew, and gives nothing before the sample
+ * with this timestamp. left_out_us: of sound that was skipped by that. */
+void decode_jump(struct decode *d, int64_t pts, int64_t left_out_us);
 /* After the end: whether that was all that the container had promised, or nearly (95 %). */
 enum err decode_check(const struct decode *d, struct failure *f) MUST_CHECK;
-/* How much sound there has been so far. */
+/* How much sound there has been so far, or was left out. */
 int64_t decode_us(const struct decode *d);
 
 #endif

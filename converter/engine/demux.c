@@ -6,6 +6,7 @@
 
 #include "codecs.h"
 #include "core/text.h"
+#include "jump.h"
 #include "language.h"
 
 #include "core/banned.h"
@@ -495,4 +496,16 @@ enum err demux_read(struct demux *d, AVPacket *packet, bool *ret_end, struct fai
         }
         av_packet_unref(packet);
     }
+}
+
+enum err demux_jump(struct demux *d, int stream, int64_t from, int64_t to, AVPacket *packet,
+                    int64_t *ret_at, struct failure *f)
+{
+    bool is_possible = jump_to(d->context, stream, from, to, packet, ret_at);
+    if (input_is_broken(d->in)) {
+        return ERR_CANCELLED;
+    }
+    return is_possible ? OK
+                       : failure_set(f, PROBLEM_CORRUPT_INPUT,
+                                     "The file is damaged: its sound is not where it says.");
 }

@@ -41,6 +41,9 @@ int64_t demux_duration_us(const struct demux *d, int stream);
 
 /* Packets of this stream are wanted, besides those of earlier calls. */
 void demux_select(struct demux *d, int stream);
+/* As jump_to; the stream is the only selected one. */
+enum err demux_jump(struct demux *d, int stream, int64_t from, int64_t to, AVPacket *packet,
+                    int64_t *ret_at, struct failure *f) MUST_CHECK;
 /* The next packet of a selected stream. *ret_end: there is none. A read error ends it like the end:
  * what is missing shows in the duration. */
 enum err demux_read(struct demux *d, AVPacket *packet, bool *ret_end, struct failure *f) MUST_CHECK;

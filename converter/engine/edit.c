@@ -180,6 +180,11 @@ enum err edit_feed(struct edit *edit, const float *const planes[2], size_t sampl
     return pass(edit, part, (size_t)(to - from), f);
 }
 
+void edit_skip(struct edit *edit, int64_t samples)
+{
+    edit->seen += samples;
+}
+
 static void fade_held(struct edit *edit)
 {
     int64_t kept = edit->passed - edit->given;

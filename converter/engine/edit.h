@@ -32,6 +32,8 @@ DEFINE_AUTO(struct edit *, edit_free)
 
 enum err edit_feed(struct edit *edit, const float *const planes[2], size_t samples,
                    struct failure *f) MUST_CHECK;
+/* So many samples are left out that would have been fed next; all lie before the start. */
+void edit_skip(struct edit *edit, int64_t samples);
 /* Whether the end that was asked for is reached: more PCM would be dropped. */
 bool edit_is_over(const struct edit *edit);
 /* Whether nothing has been within start and end so far. */

@@ -16,6 +16,7 @@ struct pass {
     struct track *tracks[JOB_OUTPUTS_MAX];
     int track_count;
     int64_t from_us, to_us; /* of the sound that is wanted; to 0: not known */
+    bool has_jumped;        /* to the first start, or tried */
     int64_t told_at_us;
     int64_t told_us;
 };
@@ -127,6 +128,18 @@ static bool is_over(const struct pass *p)
     return true;
 }
 
+/* Once the first track is under way: what nobody wants is not read, where that can be. */
+static enum err jump(struct pass *p, AVPacket *packet, struct failure *f)
+{
+    if (p->has_jumped || p->track_count != 1 || !track_has_started(p->tracks[0])) {
+        return OK;
+    }
+    p->has_jumped = true;
+    enum err err = track_jump(p->tracks[0], p->demux, packet, p->from_us, f);
+    av_packet_unref(packet);
+    return err;
+}
+
 static enum err read_packets(struct pass *p, AVPacket *packet, struct failure *f)
 {
     while (!is_over(p)) {
@@ -138,6 +151,7 @@ static enum err read_packets(struct pass *p, AVPacket *packet, struct failure *f
         struct track *track = find_track(p, packet->stream_index);
         err = track == NULL ? OK : track_packet(track, packet, f);
         av_packet_unref(packet);
+        err = err != OK ? err : jump(p, packet, f);
         err = err != OK ? err : tell_progress(p);
         if (err != OK) {
             return err;

@@ -5,6 +5,9 @@
 
 #include "core/banned.h"
 
+#define JUMP_LEAD_S 2
+#define JUMP_WORTH_S 8
+
 /* Branches that want the same rate and as many channels. */
 struct group {
     struct resample *resample;
@@ -131,6 +134,36 @@ int track_stream(const struct track *t)
 enum err track_packet(struct track *t, const AVPacket *packet, struct failure *f)
 {
     return track_is_over(t) ? OK : decode_packet(t->decode, packet, f);
+}
+
+bool track_has_started(const struct track *t)
+{
+    return t->has_started;
+}
+
+/* A whole number of seconds is a whole number of samples at any rate, so that the resampler goes on
+ * in step. It and the decoder have the lead to forget what was before. */
+enum err track_jump(struct track *t, struct demux *demux, AVPacket *packet, int64_t start_us,
+                    struct failure *f)
+{
+    int64_t seconds = (start_us - decode_us(t->decode)) / 1000000 - JUMP_LEAD_S;
+    int64_t from = 0;
+    int64_t to = 0;
+    int64_t at = AV_NOPTS_VALUE;
+    if (seconds < JUMP_WORTH_S || !decode_position(t->decode, &from) ||
+        __builtin_add_overflow(from, seconds * demux_stream(demux, t->stream)->time_base.den,
+                               &to)) {
+        return OK;
+    }
+    enum err err = demux_jump(demux, t->stream, from, to, packet, &at, f);
+    if (err != OK || at == AV_NOPTS_VALUE) {
+        return err;
+    }
+    decode_jump(t->decode, at, at == to ? seconds * 1000000 : 0);
+    for (int i = 0; i < t->branch_count && at == to; i++) {
+        branch_skip(t->branches[i], seconds);
+    }
+    return decode_packet(t->decode, packet, f);
 }
 
 bool track_is_over(const struct track *t)

@@ -24,6 +24,13 @@ DEFINE_AUTO(struct track *, track_close)
 void track_add(struct track *t, struct branch *branch);
 int track_stream(const struct track *t);
 enum err track_packet(struct track *t, const AVPacket *packet, struct failure *f) MUST_CHECK;
+/* Whether frames have come. */
+bool track_has_started(const struct track *t);
+/* Once, after frames have come: leaves out what lies far before start_us, from which on at the
+ * earliest an output wants something, if the container and the codec allow that to the sample. The
+ * track is the demux's only one; the packet is empty, and is given back with something in it. */
+enum err track_jump(struct track *t, struct demux *demux, AVPacket *packet, int64_t start_us,
+                    struct failure *f) MUST_CHECK;
 /* Whether none of its outputs wants more. */
 bool track_is_over(const struct track *t);
 /* After the last packet. Fails when the sound is not what the container had promised. */
