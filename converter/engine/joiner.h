@@ -12,11 +12,11 @@
  * segmental signal-to-noise ratio stays within 0.02 dB of one LAME's with 16, 0.01 with 24; with 10
  * frames next to a joint lose 2 dB and more. */
 #define JOINER_WARM_UP 16
-/* How many frames past the next one's start a segment goes on at first: LAME holds two back, so a
- * few are there to choose from. */
-#define JOINER_OVERLAP 22
-/* How many more, when none of those fits. */
-#define JOINER_STEP 8
+/* How many frames past the next one's start a segment goes on at first: the least that lets the
+ * first frame behind the warm-up be looked at, since LAME holds two back. */
+#define JOINER_OVERLAP (JOINER_WARM_UP + 3)
+/* How many more, when that one does not fit: each is encoded twice. */
+#define JOINER_STEP 1
 
 struct joiner {
     void *ctx;
