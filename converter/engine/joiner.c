@@ -1,5 +1,7 @@
 #include "joiner.h"
 
+#include <stdio.h>
+
 #include "splice.h"
 
 #include "core/banned.h"
@@ -56,17 +58,35 @@ static enum err emit(struct joiner *j, int64_t end)
     return j->on_bytes(j->ctx, bytes, len);
 }
 
-/* The place for the tag, and LAME's fields in it. */
-static enum err begin(struct joiner *j, struct segment *first)
+/* LAME writes no tag into a stream of constant bitrate whose frames are too short for it. */
+static void make_tag(struct joiner *j, const struct segment *first)
 {
     struct mp3_frame frame;
+    char encoder[32];
+    const uint8_t *bytes = frames_at(&first->frames, first->frames.first, &frame);
+    j->tag_len = tag_make(bytes, &frame, j->tag_bytes);
+    (void)snprintf(encoder, sizeof(encoder), "LAME%s", get_lame_very_short_version());
+    struct tag_about about = {
+        .encoder = encoder,
+        .lowpass_hz = lame_get_lowpassfreq(first->lame),
+        .delay = SEGMENT_DELAY,
+    };
+    tag_describe(&about, j->tag_bytes, j->tag_len);
+}
+
+/* The place for the tag, and the fields in it that are known. */
+static enum err begin(struct joiner *j, struct segment *first)
+{
     j->current = first;
-    if (!j->has_tag || !first->has_tag) {
+    if (!j->has_tag) {
         return OK;
     }
-    j->tag_len = lame_get_lametag_frame(first->lame, j->tag_bytes, sizeof(j->tag_bytes));
-    const uint8_t *bytes = frames_at(&first->frames, first->frames.first, &frame);
-    return j->on_bytes(j->ctx, bytes, frame.len);
+    if (first->has_tag) {
+        j->tag_len = lame_get_lametag_frame(first->lame, j->tag_bytes, sizeof(j->tag_bytes));
+    } else if (first->frames.count > 0) {
+        make_tag(j, first);
+    }
+    return j->on_bytes(j->ctx, j->tag_bytes, j->tag_len);
 }
 
 /* No frame of the next segment's fitted: the current one went through all of its PCM and takes its

@@ -6,17 +6,30 @@
 
 #define TOC_SIZE 100
 
+#define NAME_SIZE 4
+#define HAS_FRAMES_BYTES_TOC_QUALITY 0xF
+#define ENCODER_SIZE 9
+#define METHOD_CBR 1
+
 /* From the letters "Xing" or "Info" on. */
 enum {
+    AT_FLAGS = 4,
     AT_FRAMES = 8,
     AT_BYTES = 12,
     AT_TOC = 16,
-    AT_DELAY = 141, /* 12 bits, and 12 of padding */
+    AT_ENCODER = 120,
+    AT_METHOD = 129,
+    AT_LOWPASS = 130, /* hundreds of Hz */
+    AT_DELAY = 141,   /* 12 bits, and 12 of padding */
     AT_MUSIC_BYTES = 148,
     AT_MUSIC_CRC = 152,
     AT_TAG_CRC = 154,
     TAG_SIZE = 156,
 };
+
+/* Streams of constant bitrate are named differently. */
+static const uint8_t xing_name[NAME_SIZE] = { 'X', 'i', 'n', 'g' };
+static const uint8_t info[NAME_SIZE] = { 'I', 'n', 'f', 'o' };
 
 /* CRC-16 of the reflected polynomial 0x8005, by eight bytes at a time. */
 static void make_crc_tables(uint16_t tables[8][256])
@@ -100,6 +113,32 @@ static void put(uint8_t *dst, int64_t value, size_t size)
     }
 }
 
+size_t tag_make(const uint8_t *first, const struct mp3_frame *frame, uint8_t dst[MP3_FRAME_LEN_MAX])
+{
+    struct mp3_frame made;
+    mp3_frame_make(first, frame->bitrate_kbps, TAG_SIZE, dst, &made);
+    uint8_t *xing = dst + made.head_len;
+    memcpy(xing, info, NAME_SIZE);
+    put(xing + AT_FLAGS, HAS_FRAMES_BYTES_TOC_QUALITY, 4);
+    return made.len;
+}
+
+void tag_describe(const struct tag_about *about, uint8_t *tag, size_t len)
+{
+    struct mp3_frame frame;
+    if (!mp3_frame_parse(tag, len, &frame) || frame.head_len + TAG_SIZE > len) {
+        return;
+    }
+    uint8_t *xing = tag + frame.head_len;
+    memcpy(xing, about->is_vbr ? xing_name : info, NAME_SIZE);
+    memset(xing + AT_ENCODER, 0, ENCODER_SIZE);
+    memcpy(xing + AT_ENCODER, about->encoder, strnlen(about->encoder, ENCODER_SIZE));
+    xing[AT_METHOD] = about->is_vbr ? 0 : METHOD_CBR;
+    xing[AT_LOWPASS] = (uint8_t)(about->lowpass_hz < 25500 ? about->lowpass_hz / 100 : 255);
+    xing[AT_DELAY] = (uint8_t)(about->delay >> 4);
+    xing[AT_DELAY + 1] = (uint8_t)((about->delay & 15) << 4);
+}
+
 bool tag_fill(const struct tag *t, int padding, uint8_t *tag, size_t len)
 {
     struct mp3_frame frame;
@@ -107,7 +146,7 @@ bool tag_fill(const struct tag *t, int padding, uint8_t *tag, size_t len)
         return false;
     }
     uint8_t *xing = tag + frame.head_len;
-    if (memcmp(xing, "Xing", 4) != 0 && memcmp(xing, "Info", 4) != 0) {
+    if (memcmp(xing, xing_name, NAME_SIZE) != 0 && memcmp(xing, info, NAME_SIZE) != 0) {
         return false;
     }
     int64_t bytes = t->bytes + (int64_t)len;

@@ -88,6 +88,85 @@ static void test_side_information(void **state)
     assert_int_equal(f.samples, 1152);
 }
 
+/* What a decoder refuses: windows of type 0, more pairs than there are lines. */
+static void test_broken_side_information(void **state)
+{
+    (void)state;
+    uint8_t bytes[576];
+    struct mp3_frame f;
+    size_t second_granule = 32 + 20 + 59 * 2;
+    make_frame(bytes, 0, 2, 0);
+    assert_true(mp3_frame_parse(bytes, sizeof(bytes), &f));
+    assert_false(f.is_broken);
+    set_bits(bytes, second_granule + 12, 9, 288);
+    assert_true(mp3_frame_parse(bytes, sizeof(bytes), &f));
+    assert_false(f.is_broken);
+    set_bits(bytes, second_granule + 12, 9, 289);
+    assert_true(mp3_frame_parse(bytes, sizeof(bytes), &f));
+    assert_true(f.is_broken);
+    make_frame(bytes, 0, 2, 0);
+    set_bits(bytes, second_granule + 34, 2, 0);
+    assert_true(mp3_frame_parse(bytes, sizeof(bytes), &f));
+    assert_true(f.is_broken);
+}
+
+static unsigned get_bits(const uint8_t *bytes, size_t at, size_t count)
+{
+    unsigned value = 0;
+    for (size_t i = at; i < at + count; i++) {
+        value = value << 1 | ((unsigned)bytes[i / 8] >> (7 - i % 8) & 1U);
+    }
+    return value;
+}
+
+/* What is not for the reservoir belongs to the frame itself. */
+static void check_reservoir(const uint8_t *model, int kbps, size_t len)
+{
+    static const size_t part2_3_at[2][3] = { { 0, 41, 42 }, { 0, 50, 52 } };
+    uint8_t main_data[MP3_FRAME_RESERVOIR_MAX];
+    uint8_t made[MP3_FRAME_LEN_MAX];
+    struct mp3_frame f;
+    struct mp3_frame read;
+    memset(main_data, 0xA5, sizeof(main_data));
+    mp3_frame_make_reservoir(model, kbps, main_data, len, made, &f);
+    assert_true(mp3_frame_parse(made, f.len, &read));
+    assert_false(read.is_broken);
+    assert_int_equal(read.len, f.len);
+    assert_int_equal(read.head_len, f.head_len);
+    assert_int_equal(read.main_data_begin, 0);
+    size_t own_bits = 0;
+    for (size_t i = 0; i < (size_t)(read.channels * (read.version + 1)); i++) {
+        size_t at = part2_3_at[read.version][read.channels] + i * (read.version == 1 ? 59 : 63);
+        own_bits += get_bits(made, at, 12);
+        assert_int_equal(get_bits(made, at + 12, 9), 288);
+    }
+    assert_int_equal(own_bits, (f.len - f.head_len - len) * 8);
+    assert_memory_equal(made + f.len - len, main_data, len);
+}
+
+/* Of every kind there is, frames with room for a tag, and such that fill the reservoir. */
+static void test_made_frames(void **state)
+{
+    (void)state;
+    for (unsigned kind = 0; kind < 9 * 4; kind++) {
+        static const uint8_t versions[] = { 0xFA, 0xF2, 0xE2 }; /* with a checksum */
+        uint8_t model[4] = { 0xFF, versions[kind / 12], (uint8_t)(0x92 | kind / 4 % 3 << 2),
+                             (uint8_t)(kind % 4 << 6) };
+        uint8_t made[MP3_FRAME_LEN_MAX];
+        struct mp3_frame f;
+        mp3_frame_make(model, 128, 156, made, &f);
+        assert_int_equal(f.bitrate_kbps, 128);
+        mp3_frame_make(model, 8, 156, made, &f);
+        assert_in_range(f.len - f.head_len, 156, 450);
+        assert_int_equal(made[2] & 0x0E, model[2] & 0x0C);
+        assert_int_equal(made[3], model[3]);
+        size_t most = kind < 12 ? MP3_FRAME_RESERVOIR_MAX : 255;
+        for (size_t len = 0; len <= most; len++) {
+            check_reservoir(model, kind % 2 == 0 ? 128 : 320, len);
+        }
+    }
+}
+
 static void fill_frames(struct frames *f, const unsigned (*heads)[2], size_t count, uint8_t fill,
                         size_t slice)
 {
@@ -180,6 +259,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_heads),
         cmocka_unit_test(test_side_information),
+        cmocka_unit_test(test_broken_side_information),
+        cmocka_unit_test(test_made_frames),
         cmocka_unit_test(test_slices),
         cmocka_unit_test(test_joints),
         cmocka_unit_test(test_bytes_at_a_joint),
