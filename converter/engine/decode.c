@@ -5,38 +5,20 @@
 #include <libavutil/samplefmt.h>
 
 #include "codecs.h"
+#include "tally.h"
 
 #include "core/banned.h"
 
-/* reliability.md, M8 and M9. */
-#define MAX_ERRORS_IN_A_ROW 500
-/* Without a frame: an hour of packets that say nothing, and no error either. */
-#define MAX_PACKETS_IN_VAIN 100000
 #define MIN_RATE_HZ 8000
 #define MAX_RATE_HZ 192000
 #define MAX_CHANNELS 8
-#define MIN_PERCENT 95
-/* Durations are rounded, priming is counted in by some, and the last frame is counted as whole: a
- * short clip is not 5 % off for that. */
-#define SLACK_US 100000
-/* More are not counted: days of them, and the product with a frame's length stays a number. */
-#define MAX_EMPTY_PACKETS 10000000
-#define MAX_TIME_US ((int64_t)1000 * 3600 * 1000000)
 
 struct decode {
     struct decode_params params;
     const AVStream *stream;
     AVCodecContext *context;
     AVFrame *frame;
-    int64_t promised_us; /* 0: the container promises nothing */
-    int64_t packets, bad_packets;
-    int64_t empty_packets; /* AVI fills a gap with them, and its length counts them in */
-    int errors_in_a_row;
-    int packets_in_vain; /* since the last frame */
-    int64_t decoded_us;  /* sum of the frames' lengths */
-    double rest_us;      /* of the division */
-    int64_t end_us;      /* on the container's clock, within what it promises */
-    int64_t longest_us;  /* of the frames */
+    struct tally tally;
     bool is_uneven;      /* the timestamps do not count samples */
     int64_t next_pts;    /* behind the last frame */
     int64_t wanted_pts;  /* after a jump: of the first sample that is wanted */
@@ -72,7 +54,7 @@ enum err decode_open(const struct decode_params *params, struct decode **ret_dec
     AUTO(decode_close) struct decode *d = xcalloc(1, sizeof(*d));
     d->params = *params;
     d->stream = demux_stream(params->demux, params->stream);
-    d->promised_us = demux_promised_us(params->demux, params->stream);
+    d->tally.promised_us = demux_promised_us(params->demux, params->stream);
     d->next_pts = AV_NOPTS_VALUE;
     d->wanted_pts = AV_NOPTS_VALUE;
     int error = open_context(d);
@@ -99,27 +81,7 @@ void decode_close(struct decode *d)
 
 enum err decode_check(const struct decode *d, struct failure *f)
 {
-    int64_t promised_us = d->promised_us;
-    int64_t reached_us = d->decoded_us > d->end_us ? d->decoded_us : d->end_us;
-    reached_us += d->empty_packets * d->longest_us;
-    if (d->packets == 0 && promised_us == 0) {
-        return failure_set(f, PROBLEM_NO_AUDIO, "The video's sound track is empty.");
-    }
-    if (d->decoded_us == 0) {
-        return failure_set(f, PROBLEM_CORRUPT_INPUT, "None of the sound could be decoded.");
-    }
-    if (reached_us + SLACK_US + d->longest_us < promised_us / 100 * MIN_PERCENT) {
-        return failure_set(f, PROBLEM_CORRUPT_INPUT,
-                           "The file is cut off: it has %.1f s of the %.1f s of sound that it "
-                           "says it has.",
-                           (double)reached_us / 1e6, (double)promised_us / 1e6);
-    }
-    if (d->bad_packets > d->packets / 100 * (100 - MIN_PERCENT) + 2) {
-        return failure_set(f, PROBLEM_CORRUPT_INPUT,
-                           "The sound is damaged: %lld of %lld packets cannot be decoded.",
-                           (long long)d->bad_packets, (long long)d->packets);
-    }
-    return OK;
+    return tally_check(&d->tally, f);
 }
 
 static enum err on_error(struct decode *d, int error, struct failure *f)
@@ -127,36 +89,7 @@ static enum err on_error(struct decode *d, int error, struct failure *f)
     if (error == AVERROR(ENOMEM)) {
         return failure_set(f, PROBLEM_RESOURCE_LIMIT, "The sound needs too much memory.");
     }
-    d->bad_packets++;
-    d->errors_in_a_row++;
-    if (d->errors_in_a_row > MAX_ERRORS_IN_A_ROW) {
-        return failure_set(f, PROBLEM_CORRUPT_INPUT,
-                           "The sound is damaged: more than %d packets in a row cannot be decoded.",
-                           MAX_ERRORS_IN_A_ROW);
-    }
-    return OK;
-}
-
-static bool is_promised(const struct decode *d, int64_t end_us)
-{
-    return end_us - d->promised_us <= d->promised_us / 100 * (100 - MIN_PERCENT) + SLACK_US;
-}
-
-/* The sound may have gaps, so it reaches as far as its last timestamp says. One that is later than
- * the promised end is of another clock: it would hide that the rest is missing. */
-static void note_end(struct decode *d, const AVFrame *frame, int64_t length_us)
-{
-    if (frame->best_effort_timestamp == AV_NOPTS_VALUE) {
-        return;
-    }
-    int64_t start_us = av_rescale_q(frame->best_effort_timestamp, d->stream->time_base,
-                                    AV_TIME_BASE_Q);
-    /* Timestamps are the file's word: they may be anything. */
-    start_us = start_us < MAX_TIME_US ? start_us : MAX_TIME_US;
-    int64_t end_us = start_us + length_us;
-    if (end_us > d->end_us && is_promised(d, end_us)) {
-        d->end_us = end_us;
-    }
+    return tally_bad(&d->tally, f);
 }
 
 static enum err accept_frame(struct decode *d, const AVFrame *frame, struct failure *f)
@@ -171,13 +104,8 @@ static enum err accept_frame(struct decode *d, const AVFrame *frame, struct fail
         return failure_set(f, PROBLEM_UNSUPPORTED_CODEC,
                            "The sound has %d channels; 1 to 8 can be converted.", channels);
     }
-    d->errors_in_a_row = 0;
-    d->packets_in_vain = 0;
-    double length_us = (double)frame->nb_samples * 1e6 / frame->sample_rate + d->rest_us;
-    d->decoded_us += (int64_t)length_us;
-    d->longest_us = (int64_t)length_us > d->longest_us ? (int64_t)length_us : d->longest_us;
-    d->rest_us = length_us - (double)(int64_t)length_us;
-    note_end(d, frame, (int64_t)length_us);
+    tally_good(&d->tally, frame->nb_samples, frame->sample_rate, frame->best_effort_timestamp,
+               d->stream->time_base);
     return OK;
 }
 
@@ -218,7 +146,7 @@ static enum err cut_off(struct decode *d, AVFrame *frame, struct failure *f)
     frame->nb_samples -= (int)early;
     frame->best_effort_timestamp += early;
     d->wanted_pts = AV_NOPTS_VALUE;
-    d->decoded_us += d->left_out_us;
+    d->tally.sound_us += d->left_out_us;
     return OK;
 }
 
@@ -258,24 +186,12 @@ static enum err receive_frames(struct decode *d, struct failure *f)
 
 enum err decode_packet(struct decode *d, const AVPacket *packet, struct failure *f)
 {
-    if (packet != NULL && packet->size == 0) {
-        d->empty_packets += d->empty_packets < MAX_EMPTY_PACKETS ? 1 : 0;
-        return OK;
-    }
-    if (packet != NULL) {
-        d->packets++;
-        d->packets_in_vain++;
-        if (d->packets_in_vain > MAX_PACKETS_IN_VAIN) {
-            return failure_set(f, PROBLEM_CORRUPT_INPUT,
-                               "The sound is damaged: more than %d packets in a row hold none.",
-                               MAX_PACKETS_IN_VAIN);
-        }
-        if (av_packet_get_side_data(packet, AV_PKT_DATA_ENCRYPTION_INFO, NULL) != NULL) {
-            return failure_set(f, PROBLEM_ENCRYPTED_INPUT, "The sound is encrypted (DRM).");
-        }
+    enum err err = packet != NULL ? tally_packet(&d->tally, packet, f) : OK;
+    if (err != OK || (packet != NULL && packet->size == 0)) {
+        return err;
     }
     int error = avcodec_send_packet(d->context, packet);
-    enum err err = error < 0 && error != AVERROR_EOF ? on_error(d, error, f) : OK;
+    err = error < 0 && error != AVERROR_EOF ? on_error(d, error, f) : OK;
     return err != OK ? err : receive_frames(d, f);
 }
 
@@ -297,5 +213,5 @@ void decode_jump(struct decode *d, int64_t pts, int64_t left_out_us)
 
 int64_t decode_us(const struct decode *d)
 {
-    return d->decoded_us;
+    return d->tally.sound_us;
 }
