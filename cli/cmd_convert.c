@@ -231,13 +231,23 @@ static int convert_opened(struct conversion *c, const struct wishes *w)
     return code;
 }
 
+/* The engine has to know its size. */
+static enum err open_cover(const char *path, struct source *ret_cover, struct error *e)
+{
+    enum err err = source_open(path, ret_cover, e);
+    if (err == OK && ret_cover->size_bytes <= 0) {
+        err = err_set(e, ERR_INVALID, "the picture %s is a pipe or empty: give a file", path);
+    }
+    return err;
+}
+
 static int convert_paths(const struct wishes *w)
 {
     struct conversion c = { .source = { .fd = -1 }, .cover = { .fd = -1 } };
     struct error e = { 0 };
     enum err err = source_open(w->paths[0], &c.source, &e);
     if (err == OK && w->cover_path != NULL) {
-        err = source_open(w->cover_path, &c.cover, &e);
+        err = open_cover(w->cover_path, &c.cover, &e);
     }
     int code = exit_code_of(err);
     if (err == OK) {

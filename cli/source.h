@@ -11,7 +11,7 @@
 struct pipe_input;
 
 struct source {
-    int fd; /* -1: nothing is open */
+    int fd;                  /* -1: nothing is open */
     int64_t size_bytes;      /* -1: a pipe's, which nobody knows */
     struct pipe_input *pipe; /* NULL: a file, read by position */
 };
@@ -19,6 +19,7 @@ struct source {
 /* On OK the caller releases it. Standard input from a file is a file. ERR_NOT_FOUND: it cannot be
  * opened; ERR_INVALID: a folder, a terminal, a device. */
 enum err source_open(const char *path, struct source *ret_source, struct error *e) MUST_CHECK;
+/* Also of one that is not open. */
 void source_release(struct source *s);
 
 /* As engine_job.read. ERR_INVALID, in the user's terms: a pipe that would have to go back. */

@@ -142,3 +142,33 @@ def test_a_reader_that_goes_away(unreel):
         assert len(process.stdout.read(100000)) == 100000
         process.stdout.close()
         assert process.wait(60) != 0
+
+
+def test_what_needs_two_passes_needs_a_file(unreel, tmp_path):
+    for options, word in ((["--loudness", "normalize"], "normalize"), (["--trim-silence"], "silence"), (["--cover", "1.5"], "picture")):
+        _, stderr = piped(unreel, media.clip("mp4"), "-", "out.mp3", *options, code=2)
+        assert word in stderr and "pipe" in stderr
+    for options, word in ((["--loudness", "tag"], "loudness"), (["--chapters", "split"], "chapter"),
+                          (["--outputs", '[{"bitrate": 320}, {"preset": "voice"}]'], "one MP3 only")):
+        _, stderr = piped(unreel, media.clip("mp4"), media.clip("mp4"), "-", *options, code=2)
+        assert word in stderr
+    assert not list(tmp_path.glob("*.mp3*"))
+    # What one way is enough for is done.
+    stdout, stderr = piped(unreel, media.clip("mp4"), media.clip("mp4"), "-", "--loudness", "normalize", "--trim-silence")
+    assert stderr == "" and len(frames(stdout)) > 10000
+    piped(unreel, media.clip("mp4"), "-", "tagged.mp3", "--loudness", "tag")
+    assert b"REPLAYGAIN_TRACK_GAIN" in (tmp_path / "tagged.mp3").read_bytes().upper()
+
+
+def test_a_picture_does_not_come_through_a_pipe(unreel):
+    """Its size has to be known; and there is one standard input only."""
+    assert "picture" in piped(unreel, media.clip("mp4"), "-", "out.mp3", "--cover", "/dev/stdin", code=2)[1]
+
+
+def test_standard_input_that_is_closed(unreel, tmp_path):
+    """The video's descriptor then is 0, as good as any."""
+    subprocess.run(["bash", "-c", '"$0" convert "$1" out.mp3 <&-', binary_folder() / "unreel", media.clip("mp4")], check=True,
+                   env=unreel.env, capture_output=True, timeout=60, cwd=tmp_path)
+    result = subprocess.run(["bash", "-c", '"$0" convert - out.mp3 <&-', binary_folder() / "unreel"], check=False, env=unreel.env,
+                            capture_output=True, text=True, timeout=60, cwd=tmp_path)
+    assert result.returncode == 4 and "standard input" in result.stderr
