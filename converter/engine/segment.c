@@ -37,6 +37,7 @@ static int set_up(lame_t lame, const struct segment_params *p)
     failed |= lame_set_in_samplerate(lame, p->sample_rate_hz);
     failed |= lame_set_out_samplerate(lame, p->sample_rate_hz);
     failed |= set_rate_control(lame, &p->options);
+    failed |= p->scale > 0 ? lame_set_scale(lame, p->scale) : 0;
     failed |= lame_set_bWriteVbrTag(lame, 1);
     lame_set_write_id3tag_automatic(lame, 0);
     return failed;

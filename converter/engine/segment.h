@@ -17,6 +17,7 @@ struct segment_params {
     struct job_options options;
     int sample_rate_hz, channels;
     int frame_samples;       /* 1152 or 576 */
+    float scale;             /* what LAME's own scale is to be multiplied with; 0: nothing */
     atomic_bool is_stopping; /* set: what still runs ends early, its frames are of no use */
 };
 
