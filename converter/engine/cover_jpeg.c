@@ -1,7 +1,6 @@
 #include "cover_jpeg.h"
 
 #include <libavcodec/avcodec.h>
-#include <libavutil/imgutils.h>
 #include <libswscale/swscale.h>
 #include <stdbool.h>
 #include <string.h>

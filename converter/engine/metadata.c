@@ -1,7 +1,6 @@
 #include "metadata.h"
 
 #include <libavutil/avstring.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
