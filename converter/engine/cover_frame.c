@@ -331,7 +331,7 @@ static enum err take(struct cover *c, uint8_t **ret_jpeg, size_t *ret_len, struc
 enum err cover_frame_take(struct input *in, int64_t at_ms, uint8_t **ret_jpeg, size_t *ret_len,
                           struct failure *f)
 {
-    struct cover c = { .in = in, .at_ms = at_ms };
+    struct cover c = { .in = in, .at_ms = at_ms < MAX_TIME_US / 1000 ? at_ms : MAX_TIME_US / 1000 };
     enum err err = take(&c, ret_jpeg, ret_len, f);
     av_frame_free(&c.best);
     av_frame_free(&c.frame);
