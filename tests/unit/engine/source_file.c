@@ -1,9 +1,8 @@
-/* source_file metadata FILE, source_file cover FILE AT_MS: what the engine finds in a file besides
- * its sound, told on standard output as JSON or as the picture. The work is done in a process of
+/* source_file metadata FILE, cover FILE AT_MS, sound FILE [AT_MS]: what the engine finds in a file,
+ * told on standard output: JSON, the picture, or the number and a checksum of the sound's packets,
+ * with a cover taken before them or without. The work is done in a process of
  * its own, behind the sandbox's walls. For test_source.py. Exits with 1 and "slug: detail" when the
- * engine fails, with 3 when the sandbox killed it, with 4 when
- * there is no sound. After a cover, the sound's container is opened
- * on the same input, as the engine does. */
+ * engine fails, with 3 when the sandbox killed it. */
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,13 +11,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <libavutil/adler32.h>
+
 #include "engine_child/cover_frame.h"
 #include "engine_child/demux.h"
 #include "engine_child/metadata.h"
 #include "engine_child/sandbox.h"
 #include "engine/protocol.h"
 
-#define FILE_MAX ((size_t)64 << 20)
+#define FILE_MAX ((size_t)256 << 20)
 #define MEMORY_BYTES ((int64_t)512 << 20)
 #define CPU_S 60
 
@@ -99,18 +100,36 @@ static int metadata(struct input *in, struct failure *f)
 
 static int cover(struct input *in, int64_t at_ms, struct failure *f)
 {
+    AUTO(mem_free) uint8_t *jpeg = NULL;
+    size_t len = 0;
+    return cover_frame_take(in, at_ms, &jpeg, &len, f) != OK ? tell(f) : write_out(jpeg, len);
+}
+
+/* Every packet with its time stamps. */
+static int sound(struct input *in, const char *at_ms, struct failure *f)
+{
     AUTO(demux_close) struct demux *d = NULL;
     AUTO(mem_free) uint8_t *jpeg = NULL;
     size_t len = 0;
     int stream = 0;
-    if (cover_frame_take(in, at_ms, &jpeg, &len, f) != OK || open_sound(in, &d, &stream, f) != OK) {
+    if ((at_ms != NULL && cover_frame_take(in, strtoll(at_ms, NULL, 10), &jpeg, &len, f) != OK) ||
+        open_sound(in, &d, &stream, f) != OK) {
         return tell(f);
     }
     AVPacket *packet = av_packet_alloc();
+    unsigned long sum = av_adler32_update(1, NULL, 0);
+    unsigned count = 0;
     bool is_end = false;
-    enum err err = demux_read(d, packet, &is_end, f);
+    while (demux_read(d, packet, &is_end, f) == OK && !is_end) {
+        int64_t times[] = { packet->pts, packet->dts, packet->duration };
+        sum = av_adler32_update((AVAdler)sum, packet->data, (size_t)packet->size);
+        sum = av_adler32_update((AVAdler)sum, (const uint8_t *)times, sizeof(times));
+        count++;
+        av_packet_unref(packet);
+    }
     av_packet_free(&packet);
-    return err != OK || is_end ? 4 : write_out(jpeg, len);
+    char line[64];
+    return write_out(line, (size_t)snprintf(line, sizeof(line), "%u %lx\n", count, sum));
 }
 
 static int work(const struct channel *channel, int64_t size, int argc, char **argv)
@@ -124,8 +143,10 @@ static int work(const struct channel *channel, int64_t size, int argc, char **ar
     if (in == NULL) {
         return 6;
     }
-    bool is_cover = argc > 3 && strcmp(argv[1], "cover") == 0;
-    return is_cover ? cover(in, strtoll(argv[3], NULL, 10), &f) : metadata(in, &f);
+    if (strcmp(argv[1], "cover") == 0 && argc > 3) {
+        return cover(in, strtoll(argv[3], NULL, 10), &f);
+    }
+    return strcmp(argv[1], "sound") == 0 ? sound(in, argv[3], &f) : metadata(in, &f);
 }
 
 /* The parent's side: answers READs until the child is gone. Returns how many bytes it asked for. */
@@ -163,6 +184,7 @@ int main(int argc, char **argv)
     pid_t pid = fork();
     if (pid == 0) {
         (void)close(control[0]);
+        free(bytes);
         struct channel channel = { control[1], STDOUT_FILENO };
         _exit(work(&channel, (int64_t)len, argc, argv));
     }
