@@ -13,6 +13,12 @@
 /* What the duration and the bitrate allow, and a little for headers. */
 #define OUTPUT_SLACK_BYTES 65536
 #define MPEG_MAX_KBPS 320
+/* How often the input may be read, on average, until reading is no progress any more; the two
+ * passes of loudness take two. */
+#define MAX_TIMES_READ 8
+#define FREE_BYTES ((int64_t)8 << 20)
+/* So an answer without bytes is none for nothing. */
+#define MIN_COST_BYTES 65536
 /* What stands before the sound: tags and a picture. */
 #define HEAD_MAX_BYTES ((int64_t)5 << 20)
 
@@ -81,7 +87,6 @@ static enum err on_read(struct session *s, const uint8_t *payload, size_t len, s
     }
     if (err == OK) {
         s->read_count++;
-        s->activity++;
     }
     return err;
 }
@@ -289,6 +294,20 @@ bool session_can_serve(const struct session *s)
     return s->read_count > 0 && s->out_sent == s->out_len;
 }
 
+/* A READ is progress, but not for ever: a demuxer that goes in a circle reads all the time. */
+static void count_answer(struct session *s, const struct protocol_read *want, int64_t len)
+{
+    if (want->source == PROTOCOL_MEDIA) {
+        s->input_bytes += len;
+        s->furthest = len > 0 && want->offset + len > s->furthest ? want->offset + len
+                                                                  : s->furthest;
+    }
+    s->cost_bytes += len > MIN_COST_BYTES ? len : MIN_COST_BYTES;
+    if (s->cost_bytes / MAX_TIMES_READ <= s->furthest + FREE_BYTES) {
+        s->activity++;
+    }
+}
+
 enum err session_serve(struct session *s, struct error *e)
 {
     struct protocol_read want = s->reads[0];
@@ -313,7 +332,7 @@ enum err session_serve(struct session *s, struct error *e)
         }
         have += got;
     }
-    s->input_bytes += want.source == PROTOCOL_MEDIA ? (int64_t)have : 0;
+    count_answer(s, &want, (int64_t)have);
     protocol_pack_header(s->out, PROTOCOL_DATA, have);
     s->out_len = PROTOCOL_HEADER_SIZE + have;
     s->out_sent = 0;

@@ -33,6 +33,8 @@ struct session {
     size_t piece_header_len;
     uint8_t piece_header[PROTOCOL_PIECE_HEADER_SIZE];
     int64_t input_bytes; /* given to the child */
+    int64_t cost_bytes;  /* of all answers, whatever they brought */
+    int64_t furthest;    /* the end of the input as far as it was given */
     int64_t media_us;
     uint64_t activity; /* grows with everything that counts as progress */
     bool has_input;

@@ -221,14 +221,38 @@ static long sleep_for_ever(void)
     return 0;
 }
 
+static const struct timespec moment = { 0, 1000000 };
+
 /* Busy, and gets nowhere. */
-static long read_for_ever(void)
+static long read_at(int64_t offset)
 {
     static uint8_t bytes[PAGE];
     size_t len = 0;
-    struct protocol_read m = { .offset = 0, .len = sizeof(bytes) };
+    struct protocol_read m = { .offset = offset, .len = sizeof(bytes) };
     while (channel_send(&channel, frame, protocol_pack_read(frame, &m)) == OK &&
            channel_receive_data(&channel, bytes, sizeof(bytes), &len) == OK) {
+        (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &moment, NULL);
+    }
+    return 0;
+}
+
+static long read_for_ever(void)
+{
+    return read_at(0);
+}
+
+static long read_past_the_end(void)
+{
+    return read_at((int64_t)1 << 40);
+}
+
+/* Gets somewhere, and never to an end. */
+static long crawl(void)
+{
+    struct protocol_progress m = { .media_us = 1 };
+    while (channel_send(&channel, frame, protocol_pack_progress(frame, &m)) == OK) {
+        m.media_us++;
+        (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &moment, NULL);
     }
     return 0;
 }
@@ -279,6 +303,8 @@ static const struct {
     { "flood", flood },
     { "sleep", sleep_for_ever },
     { "read", read_for_ever },
+    { "read past the end", read_past_the_end },
+    { "crawl", crawl },
     { "crash", crash },
 };
 

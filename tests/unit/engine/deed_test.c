@@ -60,8 +60,9 @@ static enum err run(const char *name, bool is_threads, struct engine_result *ret
                               .read = read_at,
                               .write = write_on };
     engine_limits_default(&job.limits);
-    job.limits.no_progress_limit_s = strcmp(name, "sleep") == 0 ? 1 : 20;
-    job.limits.wall_limit_s = strcmp(name, "read") == 0 ? 1 : 30;
+    bool is_lazy = strcmp(name, "sleep") == 0 || strncmp(name, "read", 4) == 0;
+    job.limits.no_progress_limit_s = is_lazy ? 1 : 20;
+    job.limits.wall_limit_s = strcmp(name, "crawl") == 0 ? 1 : 30;
     job.limits.max_output_bytes = 1 << 20;
     enum err err = engine_run(&job, ret_result, e);
     assert_true(d.output_bytes <= 1 << 20);
@@ -106,7 +107,10 @@ static const struct row rows[] = {
     { "spin", ENGINE_KILLED_CPU, NULL },
     { "flood", ENGINE_KILLED_OUTPUT, NULL },
     { "sleep", ENGINE_KILLED_NO_PROGRESS, NULL },
-    { "read", ENGINE_KILLED_WALL, NULL },
+    /* What was read already is no progress. */
+    { "read", ENGINE_KILLED_NO_PROGRESS, NULL },
+    { "read past the end", ENGINE_KILLED_NO_PROGRESS, NULL },
+    { "crawl", ENGINE_KILLED_WALL, NULL },
     { "crash", ENGINE_KILLED_SIGNAL, NULL },
 };
 
