@@ -1,6 +1,5 @@
 #include "branch.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -8,15 +7,14 @@
 #include "edit.h"
 #include "encoder.h"
 #include "gain.h"
+#include "output.h"
 #include "resample.h"
 #include "silence.h"
-#include "sink.h"
 
 #include "core/banned.h"
 
 /* No sound is raised so far that its true peak comes above this (EBU R128 s2). */
 #define PEAK_LIMIT_DBTP (-1.0)
-#define REPLAYGAIN_REFERENCE_LUFS (-18.0)
 
 struct branch {
     struct branch_params params;
@@ -30,9 +28,7 @@ struct branch {
     struct loudness *loudness; /* NULL: not asked for */
     struct silence *silence;   /* while measuring, if it is to be trimmed */
     struct encoder *encoder;   /* NULL: no sound yet */
-    struct id3 *head;          /* NULL: there is none */
-    size_t head_len;
-    struct sink sink;
+    struct output output;
 };
 
 static const struct job_options *options_of(const struct branch *b)
@@ -43,9 +39,9 @@ static const struct job_options *options_of(const struct branch *b)
 struct branch *branch_new(const struct branch_params *params)
 {
     struct branch *b = xmalloc(sizeof(*b));
-    memset(b, 0, offsetof(struct branch, sink));
+    memset(b, 0, offsetof(struct branch, output));
     b->params = *params;
-    sink_init(&b->sink, params->channel, params->output->number);
+    output_init(&b->output, params->channel, params->output, params->is_stream);
     return b;
 }
 
@@ -57,7 +53,7 @@ void branch_free(struct branch *b)
         loudness_free(b->loudness);
         silence_free(b->silence);
         encoder_free(b->encoder);
-        id3_free(b->head);
+        output_release(&b->output);
         free(b);
     }
 }
@@ -79,7 +75,7 @@ bool branch_is_over(const struct branch *b)
 
 bool branch_has_output(const struct branch *b)
 {
-    return b->sink.size_bytes > 0;
+    return output_has_begun(&b->output);
 }
 
 static int64_t to_ms(const struct branch *b, int64_t samples)
@@ -91,7 +87,7 @@ static int64_t to_ms(const struct branch *b, int64_t samples)
 
 static enum err on_bytes(void *ctx, const uint8_t *bytes, size_t len)
 {
-    return sink_append(&((struct branch *)ctx)->sink, bytes, len);
+    return output_append(&((struct branch *)ctx)->output, bytes, len);
 }
 
 static enum err begin_output(struct branch *b, struct failure *f)
@@ -106,16 +102,9 @@ static enum err begin_output(struct branch *b, struct failure *f)
         .ctx = b,
         .on_bytes = on_bytes,
     };
-    b->head = heads_make(b->params.heads, b->params.output, to_ms(b, b->start),
-                         b->end == INT64_MAX ? 0 : to_ms(b, b->end));
-    if (b->head != NULL) {
-        const uint8_t *bytes = id3_bytes(b->head, &b->head_len);
-        enum err err = sink_append(&b->sink, bytes, b->head_len);
-        if (err != OK) {
-            return err;
-        }
-    }
-    return encoder_open(&params, &b->encoder, f);
+    enum err err = output_begin(&b->output, b->params.heads, to_ms(b, b->start),
+                                b->end == INT64_MAX ? 0 : to_ms(b, b->end));
+    return err != OK ? err : encoder_open(&params, &b->encoder, f);
 }
 
 /* ---- the stages, from the last to the first ---- */
@@ -191,7 +180,11 @@ static void start_encoding(struct branch *b)
 static bool wants_loudness(const struct branch *b)
 {
     enum job_loudness wanted = options_of(b)->loudness;
-    return b->params.is_measuring ? wanted == JOB_LOUDNESS_NORMALIZE : wanted != JOB_LOUDNESS_OFF;
+    if (!b->params.is_measuring) {
+        return wanted != JOB_LOUDNESS_OFF;
+    }
+    return wanted == JOB_LOUDNESS_NORMALIZE ||
+           (wanted == JOB_LOUDNESS_TAG && b->params.output->may_copy);
 }
 
 enum err branch_start(struct branch *b, int source_rate_hz, int source_channels, struct failure *f)
@@ -243,64 +236,23 @@ static enum err finish_measuring(struct branch *b, struct failure *f)
     return b->loudness == NULL ? OK : loudness_finish(b->loudness, &m->loudness, f);
 }
 
-static void describe(const struct branch *b, const struct encoder_summary *summary,
-                     struct job_output *ret_output)
-{
-    static const char *const modes[] = { "cbr", "vbr", "abr" };
-    *ret_output = (struct job_output){
-        .size_bytes = b->sink.size_bytes,
-        .duration_s = (double)b->samples / b->sample_rate_hz,
-        .bitrate_kbps = summary->bitrate_kbps,
-        .sample_rate_hz = b->sample_rate_hz,
-        .channels = b->channels,
-        .track = b->params.output->track,
-        .chapter = b->params.output->chapter,
-    };
-    (void)text_copy(ret_output->mode, sizeof(ret_output->mode), modes[options_of(b)->mode]);
-}
-
-static enum err report_loudness(struct branch *b, struct job_output *output, struct failure *f)
+static enum err report_loudness(struct branch *b, struct job_output *report, struct failure *f)
 {
     struct loudness_result r;
     if (b->loudness == NULL) {
         return OK;
     }
     enum err err = loudness_finish(b->loudness, &r, f);
-    if (err == OK && r.is_measured) {
-        output->loudness = (struct job_loudness_report){ true, r.integrated_lufs, r.true_peak_dbtp,
-                                                         r.range_lu, b->gain_db };
-        if (b->head != NULL) {
-            id3_set_replaygain(b->head, REPLAYGAIN_REFERENCE_LUFS - r.integrated_lufs,
-                               pow(10, r.true_peak_dbtp / 20));
-        }
+    if (err == OK) {
+        output_report_loudness(&b->output, &r, b->gain_db, report);
     }
     return err;
 }
 
-static enum err patch_head(struct branch *b, const struct encoder_summary *summary)
-{
-    enum err err = sink_patch(&b->sink, (int64_t)b->head_len, summary->tag, summary->tag_len);
-    if (err != OK || b->head == NULL) {
-        return err;
-    }
-    size_t offset = 0;
-    size_t len = 0;
-    id3_set_duration(b->head, to_ms(b, b->samples));
-    const uint8_t *bytes = id3_patch(b->head, &offset, &len);
-    return sink_patch(&b->sink, (int64_t)offset, bytes, len);
-}
-
-static enum err tell_output(struct branch *b, const struct protocol_output *m)
-{
-    uint8_t frame[PROTOCOL_HEADER_SIZE + PROTOCOL_SMALL_MAX];
-    size_t len = protocol_pack_output(frame, m);
-    return channel_send(b->params.channel, frame, len);
-}
-
 static enum err finish_encoding(struct branch *b, struct failure *f)
 {
+    static const char *const modes[] = { "cbr", "vbr", "abr" };
     struct encoder_summary summary = { 0 };
-    struct protocol_output m = { .number = b->params.output->number };
     if (b->encoder == NULL) {
         return failure_set(f, PROBLEM_NO_AUDIO, "The sound is too short to be converted.");
     }
@@ -308,11 +260,15 @@ static enum err finish_encoding(struct branch *b, struct failure *f)
     if (err != OK) {
         return err;
     }
-    describe(b, &summary, &m.output);
-    err = report_loudness(b, &m.output, f);
-    err = err != OK || b->params.is_stream ? err : patch_head(b, &summary);
-    err = err != OK ? err : sink_end(&b->sink);
-    err = err != OK ? err : tell_output(b, &m);
+    struct job_output report = {
+        .duration_s = (double)b->samples / b->sample_rate_hz,
+        .bitrate_kbps = summary.bitrate_kbps,
+        .sample_rate_hz = b->sample_rate_hz,
+        .channels = b->channels,
+    };
+    (void)text_copy(report.mode, sizeof(report.mode), modes[options_of(b)->mode]);
+    err = report_loudness(b, &report, f);
+    err = err != OK ? err : output_finish(&b->output, summary.tag, summary.tag_len, &report);
     encoder_free(b->encoder);
     b->encoder = NULL;
     return err;

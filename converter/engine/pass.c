@@ -1,6 +1,7 @@
 #include "pass.h"
 
 #include "core/clock.h"
+#include "lookahead.h"
 #include "track.h"
 
 #include "core/banned.h"
@@ -12,7 +13,7 @@
 struct pass {
     const struct pass_params *params;
     bool is_measuring;
-    struct demux *demux;
+    struct lookahead lookahead;
     struct track *tracks[JOB_OUTPUTS_MAX];
     int track_count;
     int64_t from_us, to_us; /* of the sound that is wanted; to 0: not known */
@@ -37,21 +38,11 @@ static int encoder_buffers(const struct plan *plan)
     return plan->output_count == 1 ? 0 : plan->output_count == 2 ? 3 : 2;
 }
 
-static enum err add_output(struct pass *p, int number, struct failure *f)
+static struct branch_params params_of(const struct pass *p, int number)
 {
     const struct pass_params *params = p->params;
-    const struct plan_output *output = &params->plan->outputs[number];
-    struct track *track = find_track(p, output->stream);
-    if (track == NULL) {
-        enum err err = track_open(p->demux, output->stream, &track, f);
-        if (err != OK) {
-            return err;
-        }
-        p->tracks[p->track_count++] = track;
-        demux_select(p->demux, output->stream);
-    }
-    struct branch_params branch = {
-        .output = output,
+    return (struct branch_params){
+        .output = &params->plan->outputs[number],
         .channel = params->channel,
         .crew = params->crew,
         .heads = params->heads,
@@ -61,24 +52,43 @@ static enum err add_output(struct pass *p, int number, struct failure *f)
         .is_measuring = p->is_measuring,
         .measured = &params->measured[number],
     };
-    track_add(track, branch_new(&branch));
-    return OK;
 }
 
-static enum err open_tracks(struct pass *p, struct failure *f)
+static bool is_wanted(const struct pass *p, const struct plan_output *output)
+{
+    return !p->is_measuring || plan_is_measured(output);
+}
+
+static void select_tracks(struct pass *p)
 {
     const struct plan *plan = p->params->plan;
-    plan_span(plan, p->demux, &p->from_us, &p->to_us);
     for (int i = 0; i < plan->output_count; i++) {
-        if (p->is_measuring && !plan_is_measured(&plan->outputs[i])) {
-            continue;
-        }
-        enum err err = add_output(p, i, f);
-        if (err != OK) {
-            return err;
+        int stream = plan->outputs[i].stream;
+        if (is_wanted(p, &plan->outputs[i]) && find_track(p, stream) == NULL) {
+            p->tracks[p->track_count++] = track_new(p->lookahead.demux, stream);
+            demux_select(p->lookahead.demux, stream);
         }
     }
-    return OK;
+}
+
+static enum err add_outputs(struct pass *p, struct failure *f)
+{
+    const struct plan *plan = p->params->plan;
+    enum err err = OK;
+    for (int i = 0; i < plan->output_count && err == OK; i++) {
+        const struct plan_output *output = &plan->outputs[i];
+        struct branch_params params = params_of(p, i);
+        struct track *track = find_track(p, output->stream);
+        if (!is_wanted(p, output)) {
+            continue;
+        }
+        if (!p->is_measuring && duplicate_is_possible(&p->lookahead, output)) {
+            track_add_duplicate(track, duplicate_new(&params, p->lookahead.demux));
+        } else {
+            err = track_add(track, branch_new(&params), f);
+        }
+    }
+    return err;
 }
 
 /* How far the sound that is wanted has come, with the share of the other pass. */
@@ -93,6 +103,11 @@ static int64_t position_us(const struct pass *p)
     int64_t whole_us = p->to_us == 0 ? 0 : p->to_us - p->from_us;
     if (whole_us > 0 && us > whole_us) {
         us = whole_us;
+    }
+    /* Of two shares, where there is no whole: that of the second pass, so that it never goes back.
+     */
+    if (p->is_measuring && whole_us == 0) {
+        return 0;
     }
     if (p->is_measuring) {
         return us * MEASURING_PERCENT / 100;
@@ -131,11 +146,12 @@ static bool is_over(const struct pass *p)
 /* Once the first track is under way: what nobody wants is not read, where that can be. */
 static enum err jump(struct pass *p, AVPacket *packet, struct failure *f)
 {
-    if (p->has_jumped || p->track_count != 1 || !track_has_started(p->tracks[0])) {
+    if (p->has_jumped || p->track_count != 1 || p->lookahead.count > 0 ||
+        !track_has_started(p->tracks[0])) {
         return OK;
     }
     p->has_jumped = true;
-    enum err err = track_jump(p->tracks[0], p->demux, packet, p->from_us, f);
+    enum err err = track_jump(p->tracks[0], p->lookahead.demux, packet, p->from_us, f);
     av_packet_unref(packet);
     return err;
 }
@@ -144,7 +160,7 @@ static enum err read_packets(struct pass *p, AVPacket *packet, struct failure *f
 {
     while (!is_over(p)) {
         bool is_end = false;
-        enum err err = demux_read(p->demux, packet, &is_end, f);
+        enum err err = lookahead_read(&p->lookahead, packet, &is_end, f);
         if (err != OK || is_end) {
             return err;
         }
@@ -162,7 +178,9 @@ static enum err read_packets(struct pass *p, AVPacket *packet, struct failure *f
 
 static enum err run(struct pass *p, int *ret_outputs, struct failure *f)
 {
-    enum err err = open_tracks(p, f);
+    plan_span(p->params->plan, p->lookahead.demux, &p->from_us, &p->to_us);
+    select_tracks(p);
+    enum err err = add_outputs(p, f);
     if (err != OK) {
         return err;
     }
@@ -184,10 +202,11 @@ enum err pass_run(const struct pass_params *params, struct demux *demux, bool is
 {
     struct pass p = { .params = params,
                       .is_measuring = is_measuring,
-                      .demux = demux,
+                      .lookahead = { .demux = demux },
                       .told_at_us = clock_mono_us() };
     *ret_outputs = 0;
     enum err err = run(&p, ret_outputs, f);
+    lookahead_release(&p.lookahead);
     for (int i = 0; i < p.track_count; i++) {
         track_close(p.tracks[i]);
     }

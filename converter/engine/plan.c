@@ -5,7 +5,9 @@
 bool plan_is_measured(const struct plan_output *output)
 {
     const struct job_options *o = output->options;
-    return o->loudness == JOB_LOUDNESS_NORMALIZE || o->trim_silence != 0;
+    /* What is copied is not decoded on the way, so its loudness is measured before. */
+    bool is_told = o->loudness == JOB_LOUDNESS_TAG && output->may_copy;
+    return is_told || o->loudness == JOB_LOUDNESS_NORMALIZE || o->trim_silence != 0;
 }
 
 bool plan_has_measuring(const struct plan *plan)
@@ -93,6 +95,9 @@ static enum err add_output(struct plan *plan, const struct job_options *options,
     if (err != OK) {
         return err;
     }
+    const AVStream *stream = demux_stream(source->demux, output.stream);
+    output.may_copy = options->copy == JOB_COPY_AUTO &&
+                      stream->codecpar->codec_id == AV_CODEC_ID_MP3;
     return options->chapters == JOB_CHAPTERS_SPLIT ? add_chapters(plan, &output, source, f)
                                                    : add(plan, &output, f);
 }

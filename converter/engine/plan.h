@@ -16,6 +16,7 @@ struct plan_output {
     int track;                         /* job_track.index */
     int stream;                        /* of the container */
     int chapter;                       /* from 1; 0: not one chapter alone */
+    bool may_copy;                     /* MP3 already, and nothing was asked that changes it */
     int64_t start_ms, end_ms;          /* of the source's sound; end 0: to its end */
 };
 

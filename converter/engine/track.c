@@ -16,11 +16,14 @@ struct group {
 };
 
 struct track {
+    const struct demux *demux;
     int stream;
-    struct decode *decode;
+    struct decode *decode; /* NULL: its frames are copied only */
     bool has_started;
     struct branch *branches[JOB_OUTPUTS_MAX];
     int branch_count;
+    struct duplicate *duplicates[JOB_OUTPUTS_MAX];
+    int duplicate_count;
     struct group *groups[JOB_OUTPUTS_MAX];
     int group_count;
 };
@@ -91,18 +94,12 @@ static enum err on_frame(void *ctx, const AVFrame *frame, struct failure *f)
     return err;
 }
 
-enum err track_open(const struct demux *demux, int stream, struct track **ret_track,
-                    struct failure *f)
+struct track *track_new(const struct demux *demux, int stream)
 {
-    AUTO(track_close) struct track *t = xcalloc(1, sizeof(*t));
+    struct track *t = xcalloc(1, sizeof(*t));
+    t->demux = demux;
     t->stream = stream;
-    struct decode_params params = { demux, stream, t, on_frame };
-    enum err err = decode_open(&params, &t->decode, f);
-    if (err != OK) {
-        return err;
-    }
-    *ret_track = TAKE(t);
-    return OK;
+    return t;
 }
 
 void track_close(struct track *t)
@@ -117,13 +114,23 @@ void track_close(struct track *t)
     for (int i = 0; i < t->branch_count; i++) {
         branch_free(t->branches[i]);
     }
+    for (int i = 0; i < t->duplicate_count; i++) {
+        duplicate_free(t->duplicates[i]);
+    }
     decode_close(t->decode);
     free(t);
 }
 
-void track_add(struct track *t, struct branch *branch)
+enum err track_add(struct track *t, struct branch *branch, struct failure *f)
 {
+    struct decode_params params = { t->demux, t->stream, t, on_frame };
     t->branches[t->branch_count++] = branch;
+    return t->decode != NULL ? OK : decode_open(&params, &t->decode, f);
+}
+
+void track_add_duplicate(struct track *t, struct duplicate *duplicate)
+{
+    t->duplicates[t->duplicate_count++] = duplicate;
 }
 
 int track_stream(const struct track *t)
@@ -131,9 +138,25 @@ int track_stream(const struct track *t)
     return t->stream;
 }
 
+static bool are_branches_over(const struct track *t)
+{
+    for (int i = 0; i < t->branch_count; i++) {
+        if (!branch_is_over(t->branches[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
 enum err track_packet(struct track *t, const AVPacket *packet, struct failure *f)
 {
-    return track_is_over(t) ? OK : decode_packet(t->decode, packet, f);
+    enum err err = are_branches_over(t) ? OK : decode_packet(t->decode, packet, f);
+    for (int i = 0; i < t->duplicate_count && err == OK; i++) {
+        if (!duplicate_is_over(t->duplicates[i])) {
+            err = duplicate_packet(t->duplicates[i], packet, f);
+        }
+    }
+    return err;
 }
 
 bool track_has_started(const struct track *t)
@@ -150,7 +173,7 @@ enum err track_jump(struct track *t, struct demux *demux, AVPacket *packet, int6
     int64_t from = 0;
     int64_t to = 0;
     int64_t at = AV_NOPTS_VALUE;
-    if (seconds < JUMP_WORTH_S || !decode_position(t->decode, &from) ||
+    if (t->duplicate_count > 0 || seconds < JUMP_WORTH_S || !decode_position(t->decode, &from) ||
         __builtin_add_overflow(from, seconds * demux_stream(demux, t->stream)->time_base.den,
                                &to)) {
         return OK;
@@ -168,19 +191,16 @@ enum err track_jump(struct track *t, struct demux *demux, AVPacket *packet, int6
 
 bool track_is_over(const struct track *t)
 {
-    for (int i = 0; i < t->branch_count; i++) {
-        if (!branch_is_over(t->branches[i])) {
+    for (int i = 0; i < t->duplicate_count; i++) {
+        if (!duplicate_is_over(t->duplicates[i])) {
             return false;
         }
     }
-    return true;
+    return are_branches_over(t);
 }
 
-enum err track_finish(struct track *t, struct failure *f)
+static enum err finish_decoding(struct track *t, struct failure *f)
 {
-    if (track_is_over(t)) {
-        return OK;
-    }
     enum err err = decode_packet(t->decode, NULL, f);
     err = err != OK ? err : decode_check(t->decode, f);
     for (int i = 0; i < t->group_count && err == OK; i++) {
@@ -192,16 +212,33 @@ enum err track_finish(struct track *t, struct failure *f)
     return err;
 }
 
+enum err track_finish(struct track *t, struct failure *f)
+{
+    enum err err = are_branches_over(t) ? OK : finish_decoding(t, f);
+    for (int i = 0; i < t->duplicate_count && err == OK; i++) {
+        err = duplicate_finish(t->duplicates[i], f);
+    }
+    return err;
+}
+
 int track_outputs(const struct track *t)
 {
     int count = 0;
     for (int i = 0; i < t->branch_count; i++) {
         count += branch_has_output(t->branches[i]) ? 1 : 0;
     }
+    for (int i = 0; i < t->duplicate_count; i++) {
+        count += duplicate_has_output(t->duplicates[i]) ? 1 : 0;
+    }
     return count;
 }
 
 int64_t track_us(const struct track *t)
 {
-    return decode_us(t->decode);
+    int64_t us = t->decode == NULL ? 0 : decode_us(t->decode);
+    for (int i = 0; i < t->duplicate_count; i++) {
+        int64_t copied_us = duplicate_us(t->duplicates[i]);
+        us = copied_us > us ? copied_us : us;
+    }
+    return us;
 }

@@ -8,20 +8,22 @@
 #include <stdint.h>
 
 #include "branch.h"
+#include "duplicate.h"
 #include "demux.h"
 #include "failure.h"
 
 struct track;
 
 /* The demux must outlive it. */
-enum err track_open(const struct demux *demux, int stream, struct track **ret_track,
-                    struct failure *f) MUST_CHECK;
+struct track *track_new(const struct demux *demux, int stream) MUST_CHECK;
 /* Its branches too. */
 void track_close(struct track *t);
 DEFINE_AUTO(struct track *, track_close)
 
-/* Before the first packet. Owns the branch. */
-void track_add(struct track *t, struct branch *branch);
+/* Before the first packet. Owns what it is given, also when it fails: the decoder of the first
+ * branch may not be had. */
+enum err track_add(struct track *t, struct branch *branch, struct failure *f) MUST_CHECK;
+void track_add_duplicate(struct track *t, struct duplicate *duplicate);
 int track_stream(const struct track *t);
 enum err track_packet(struct track *t, const AVPacket *packet, struct failure *f) MUST_CHECK;
 /* Whether frames have come. */

@@ -234,3 +234,46 @@ def test_bytes_do_not_depend_on_threads(folder, film):
         return [p.read_bytes() for p in outputs_of(folder / "t.mp3", result)]
 
     assert run(1) == run(2) == run(8)
+
+
+@pytest.fixture(scope="module")
+def song(folder):
+    """An MP4 whose sound is MP3 already, with a title and two chapters."""
+    path, meta = folder / "song.mp4", folder / "song.txt"
+    meta.write_text(";FFMETADATA1\ntitle=Lied\n" + "".join(
+        f"[CHAPTER]\nTIMEBASE=1/1000\nSTART={a}\nEND={b}\ntitle={t}\n" for a, b, t in ((0, 2000, "A"), (2000, 5000, "B"))), encoding="ascii")
+    ffmpeg("-f", "lavfi", "-i", "testsrc=s=64x64:d=5", *sound(44100, 2, 5.0), "-i", meta, "-map", "0", "-map", "1", "-map_metadata", "2",
+           "-map_chapters", "2", "-c:v", "mpeg4", "-c:a", "libmp3lame", "-b:a", "160k", path)
+    return path
+
+
+def test_mp3_is_copied_unless_it_has_to_change(folder, song):
+    x = folder / "copied.mp3"
+
+    def mode(*options):
+        result = convert(song, x, *options)
+        assert result["result"] == "ok", result
+        return [o["mode"] for o in result["outputs"]]
+
+    assert mode() == ["copy"] and samples(x) == samples(song) and mutagen.id3.ID3(x)["TIT2"].text == ["Lied"]
+    assert mode("start=1", "end=3.5") == ["copy"] and samples(x) == 110250
+    assert mode("chapters=split") == ["copy", "copy"] and samples(x) == 88200
+    assert mode("tags.title=New", "id3=2.3", "cover=1") == ["copy"] and picture_of(x) is not None
+    assert mode("copy=never") == ["vbr"] and mode("bitrate=128") == ["cbr"] and mode("fade_in=1") == ["vbr"]
+    assert mode("trim_silence=on") == ["vbr"] and mode("loudness=normalize") == ["vbr"]
+    assert mode(asked({}, {"bitrate": 96})) == ["copy", "cbr"] and samples(x) == samples(song)
+
+
+def test_the_loudness_of_what_is_copied(folder, song):
+    copied, encoded = convert(song, folder / "a.mp3", "loudness=tag"), convert(song, folder / "b.mp3", "loudness=tag", "copy=never")
+    assert [r["outputs"][0]["mode"] for r in (copied, encoded)] == ["copy", "vbr"]
+    assert copied["outputs"][0]["is_measured"]
+    assert copied["outputs"][0]["integrated_lufs"] == encoded["outputs"][0]["integrated_lufs"]
+    assert "TXXX:REPLAYGAIN_TRACK_GAIN" in mutagen.id3.ID3(folder / "a.mp3")
+
+
+def test_progress_never_goes_back(folder):
+    """Two passes over a file whose length nobody knows."""
+    source = folder / "endless.ts"
+    ffmpeg(*sound(48000, 2, 90.0), "-c:a", "aac", source)
+    assert convert(source, folder / "x.mp3", "loudness=normalize", "unknown_size=1")["result"] == "ok"
