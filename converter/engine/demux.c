@@ -6,6 +6,7 @@
 
 #include "codecs.h"
 #include "core/text.h"
+#include "duration.h"
 #include "jump.h"
 #include "language.h"
 
@@ -20,7 +21,6 @@
 #define MIN_PROBE_SCORE 10
 #define MAX_PROBE_BYTES 5000000
 /* Of what a head says, and may be told: the parent takes no more. */
-#define MAX_DURATION_US ((int64_t)1000 * 3600 * 1000000)
 #define MAX_CHANNELS 1024
 
 struct demux {
@@ -67,7 +67,8 @@ static enum err probe(struct demux *d, const AVInputFormat **ret_format, struct 
     const AVInputFormat *format = NULL;
     /* Another pass may have been over it. A stream has had none. */
     if (avio_tell(avio) != 0 && avio_seek(avio, 0, SEEK_SET) < 0) {
-        return failure_set(f, PROBLEM_INTERNAL, "the input cannot go back to its start");
+        (void)failure_set(f, PROBLEM_INTERNAL, "the input cannot go back to its start");
+        return ERR_FAULT;
     }
     int score = av_probe_input_buffer2(avio, &format, "", NULL, 0, MAX_PROBE_BYTES);
     if (input_is_broken(d->in)) {
@@ -252,36 +253,6 @@ enum err demux_find_track(const struct demux *d, const char *track, int *ret_tra
     return best != NULL ? OK : no_track(d, track, first, number >= 0, f);
 }
 
-/* A head may say anything: what cannot be is as if it were not said. */
-static int64_t believable_us(int64_t us)
-{
-    return us > 0 && us <= MAX_DURATION_US ? us : 0;
-}
-
-static int64_t stream_duration_us(const AVStream *stream)
-{
-    if (stream->duration <= 0 || stream->duration == AV_NOPTS_VALUE) {
-        return 0;
-    }
-    return believable_us(av_rescale_q(stream->duration, stream->time_base, AV_TIME_BASE_Q));
-}
-
-/* Matroska's writers note each track's length as text: 00:01:02.345000000 */
-static int64_t tag_duration_us(const AVStream *stream)
-{
-    const AVDictionaryEntry *tag = av_dict_get(stream->metadata, "DURATION", NULL, 0);
-    int hours = 0;
-    int minutes = 0;
-    double seconds = 0;
-    /* NOLINTNEXTLINE(cert-err34-c): the ranges are checked below, and it is only a hint. */
-    if (tag == NULL || sscanf(tag->value, "%3d:%2d:%12lf", &hours, &minutes, &seconds) != 3 ||
-        hours < 0 || minutes < 0 || !(seconds >= 0 && seconds < 60)) {
-        return 0;
-    }
-    return believable_us(((int64_t)hours * 3600 + (int64_t)minutes * 60) * 1000000 +
-                         (int64_t)(seconds * 1e6));
-}
-
 static bool has_audio_only(const struct demux *d)
 {
     for (unsigned i = 0; i < d->context->nb_streams; i++) {
@@ -290,11 +261,6 @@ static bool has_audio_only(const struct demux *d)
         }
     }
     return true;
-}
-
-static int64_t container_duration_us(const struct demux *d)
-{
-    return believable_us(d->context->duration);
 }
 
 /* Whether the header alone told enough: then nothing is decoded to find it out, which for a video
@@ -338,23 +304,23 @@ int64_t demux_promised_us(const struct demux *d, int stream)
     if (!d->has_promise) {
         return 0;
     }
-    int64_t us = stream_duration_us(s);
-    us = us > 0 ? us : tag_duration_us(s);
+    int64_t us = duration_of_stream_us(s);
+    us = us > 0 ? us : duration_of_tag_us(s);
     return us == 0 && has_audio_only(d) ? d->promised_whole_us : us;
 }
 
 int64_t demux_duration_us(const struct demux *d, int stream)
 {
-    int64_t us = stream_duration_us(demux_stream(d, stream));
-    return us > 0 ? us : container_duration_us(d);
+    int64_t us = duration_of_stream_us(demux_stream(d, stream));
+    return us > 0 ? us : duration_of_container_us(d->context);
 }
 
 static bool is_any_length_known(const struct demux *d)
 {
-    bool is_known = container_duration_us(d) > 0;
+    bool is_known = duration_of_container_us(d->context) > 0;
     for (unsigned i = 0; i < d->context->nb_streams; i++) {
         const AVStream *stream = d->context->streams[i];
-        is_known |= is_audio(stream) && stream_duration_us(stream) > 0;
+        is_known |= is_audio(stream) && duration_of_stream_us(stream) > 0;
     }
     return is_known;
 }
@@ -367,7 +333,7 @@ static enum err look_inside(struct demux *d, struct failure *f)
         return err;
     }
     d->has_promise = is_promise(d);
-    d->promised_whole_us = container_duration_us(d);
+    d->promised_whole_us = duration_of_container_us(d->context);
     /* A file of sound alone whose header keeps its length to itself (a bare MP3). What is found
      * then is a guess. */
     if (!d->is_examined && !is_any_length_known(d) && has_audio_only(d)) {

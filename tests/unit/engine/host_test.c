@@ -164,62 +164,61 @@ static size_t open_fds(void)
     return count;
 }
 
+static const struct {
+    enum evil evil;
+    enum err want;
+    enum problem problem;
+    enum engine_kill kill;
+} verdicts[] = {
+    { EVIL_SILENT_EXIT, ERR_FAULT, PROBLEM_NONE, ENGINE_KILLED_PROTOCOL },
+    { EVIL_EXIT_3, ERR_FAULT, PROBLEM_NONE, ENGINE_KILLED_PROTOCOL },
+    { EVIL_GARBAGE, ERR_FAULT, PROBLEM_NONE, ENGINE_KILLED_PROTOCOL },
+    { EVIL_READ_NEGATIVE, ERR_FAULT, PROBLEM_NONE, ENGINE_KILLED_PROTOCOL },
+    { EVIL_READ_MANY, ERR_FAULT, PROBLEM_NONE, ENGINE_KILLED_PROTOCOL },
+    { EVIL_FLOOD_OUTPUT, ERR_TOO_BIG, PROBLEM_RESOURCE_LIMIT, ENGINE_KILLED_OUTPUT },
+    { EVIL_HANG, ERR_TOO_BIG, PROBLEM_RESOURCE_LIMIT, ENGINE_KILLED_NO_PROGRESS },
+    { EVIL_CLOSES_ALL, ERR_TOO_BIG, PROBLEM_RESOURCE_LIMIT, ENGINE_KILLED_NO_PROGRESS },
+    { EVIL_NEVER_READS, ERR_TOO_BIG, PROBLEM_RESOURCE_LIMIT, ENGINE_KILLED_NO_PROGRESS },
+    { EVIL_BAD_TEXT, ERR_FAULT, PROBLEM_NONE, ENGINE_KILLED_PROTOCOL },
+    { EVIL_FAIL_CORRUPT, ERR_CORRUPT, PROBLEM_CORRUPT_INPUT, ENGINE_NOT_KILLED },
+    { EVIL_WRONG_COUNT, ERR_FAULT, PROBLEM_NONE, ENGINE_NOT_KILLED },
+    { EVIL_EXIT_NO_MEMORY, ERR_TOO_BIG, PROBLEM_RESOURCE_LIMIT, ENGINE_KILLED_MEMORY },
+    { EVIL_SEGV, ERR_FAULT, PROBLEM_NONE, ENGINE_KILLED_SIGNAL },
+    { EVIL_SIGSYS, ERR_FAULT, PROBLEM_NONE, ENGINE_KILLED_SECCOMP },
+    { EVIL_SIGKILL, ERR_TOO_BIG, PROBLEM_RESOURCE_LIMIT, ENGINE_KILLED_MEMORY },
+    { EVIL_SIGXCPU, ERR_TOO_BIG, PROBLEM_RESOURCE_LIMIT, ENGINE_KILLED_CPU },
+    { EVIL_LOG_FLOOD, ERR_INVALID, PROBLEM_NO_AUDIO, ENGINE_NOT_KILLED },
+    { EVIL_FRAME_AFTER_DONE, ERR_FAULT, PROBLEM_NONE, ENGINE_KILLED_PROTOCOL },
+    { EVIL_PROGRESS_BACK, ERR_FAULT, PROBLEM_NONE, ENGINE_KILLED_PROTOCOL },
+    { EVIL_READ_COVER, ERR_FAULT, PROBLEM_NONE, ENGINE_KILLED_PROTOCOL },
+    { EVIL_PIECE_AHEAD, ERR_FAULT, PROBLEM_NONE, ENGINE_KILLED_PROTOCOL },
+    { EVIL_PIECE_OVER_THE_END, ERR_FAULT, PROBLEM_NONE, ENGINE_KILLED_PROTOCOL },
+    { EVIL_PIECE_AFTER_ITS_END, ERR_FAULT, PROBLEM_NONE, ENGINE_KILLED_PROTOCOL },
+    { EVIL_PIECE_NUMBER, ERR_FAULT, PROBLEM_NONE, ENGINE_KILLED_PROTOCOL },
+    { EVIL_PIECES_PATCHED_FOR_EVER, ERR_FAULT, PROBLEM_NONE, ENGINE_KILLED_PROTOCOL },
+    { EVIL_PIECE_WITHOUT_END, ERR_FAULT, PROBLEM_NONE, ENGINE_NOT_KILLED },
+};
+
 static void test_verdicts(void **state)
 {
     (void)state;
-
-    static const struct {
-        enum evil evil;
-        enum err want;
-        enum problem problem;
-        enum engine_kill kill;
-    } rows[] = {
-        { EVIL_SILENT_EXIT, ERR_FAULT, PROBLEM_NONE, ENGINE_KILLED_PROTOCOL },
-        { EVIL_EXIT_3, ERR_FAULT, PROBLEM_NONE, ENGINE_KILLED_PROTOCOL },
-        { EVIL_GARBAGE, ERR_FAULT, PROBLEM_NONE, ENGINE_KILLED_PROTOCOL },
-        { EVIL_READ_NEGATIVE, ERR_FAULT, PROBLEM_NONE, ENGINE_KILLED_PROTOCOL },
-        { EVIL_READ_MANY, ERR_FAULT, PROBLEM_NONE, ENGINE_KILLED_PROTOCOL },
-        { EVIL_FLOOD_OUTPUT, ERR_TOO_BIG, PROBLEM_RESOURCE_LIMIT, ENGINE_KILLED_OUTPUT },
-        { EVIL_HANG, ERR_TOO_BIG, PROBLEM_RESOURCE_LIMIT, ENGINE_KILLED_NO_PROGRESS },
-        { EVIL_CLOSES_ALL, ERR_TOO_BIG, PROBLEM_RESOURCE_LIMIT, ENGINE_KILLED_NO_PROGRESS },
-        { EVIL_NEVER_READS, ERR_TOO_BIG, PROBLEM_RESOURCE_LIMIT, ENGINE_KILLED_NO_PROGRESS },
-        { EVIL_BAD_TEXT, ERR_FAULT, PROBLEM_NONE, ENGINE_KILLED_PROTOCOL },
-        { EVIL_FAIL_CORRUPT, ERR_CORRUPT, PROBLEM_CORRUPT_INPUT, ENGINE_NOT_KILLED },
-        { EVIL_WRONG_COUNT, ERR_FAULT, PROBLEM_NONE, ENGINE_NOT_KILLED },
-        { EVIL_EXIT_NO_MEMORY, ERR_TOO_BIG, PROBLEM_RESOURCE_LIMIT, ENGINE_KILLED_MEMORY },
-        { EVIL_SEGV, ERR_FAULT, PROBLEM_NONE, ENGINE_KILLED_SIGNAL },
-        { EVIL_SIGSYS, ERR_FAULT, PROBLEM_NONE, ENGINE_KILLED_SECCOMP },
-        { EVIL_SIGKILL, ERR_TOO_BIG, PROBLEM_RESOURCE_LIMIT, ENGINE_KILLED_MEMORY },
-        { EVIL_SIGXCPU, ERR_TOO_BIG, PROBLEM_RESOURCE_LIMIT, ENGINE_KILLED_CPU },
-        { EVIL_LOG_FLOOD, ERR_INVALID, PROBLEM_NO_AUDIO, ENGINE_NOT_KILLED },
-        { EVIL_FRAME_AFTER_DONE, ERR_FAULT, PROBLEM_NONE, ENGINE_KILLED_PROTOCOL },
-        { EVIL_PROGRESS_BACK, ERR_FAULT, PROBLEM_NONE, ENGINE_KILLED_PROTOCOL },
-        { EVIL_READ_COVER, ERR_FAULT, PROBLEM_NONE, ENGINE_KILLED_PROTOCOL },
-        { EVIL_PIECE_AHEAD, ERR_FAULT, PROBLEM_NONE, ENGINE_KILLED_PROTOCOL },
-        { EVIL_PIECE_OVER_THE_END, ERR_FAULT, PROBLEM_NONE, ENGINE_KILLED_PROTOCOL },
-        { EVIL_PIECE_AFTER_ITS_END, ERR_FAULT, PROBLEM_NONE, ENGINE_KILLED_PROTOCOL },
-        { EVIL_PIECE_NUMBER, ERR_FAULT, PROBLEM_NONE, ENGINE_KILLED_PROTOCOL },
-        { EVIL_PIECES_PATCHED_FOR_EVER, ERR_FAULT, PROBLEM_NONE, ENGINE_KILLED_PROTOCOL },
-        { EVIL_PIECE_WITHOUT_END, ERR_FAULT, PROBLEM_NONE, ENGINE_NOT_KILLED },
-    };
-
     struct calls first = { 0 };
     struct engine_result ignored;
     assert_int_equal(run(EVIL_SILENT_EXIT, &first, &ignored, NULL), ERR_FAULT);
     size_t fds = open_fds();
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+    for (size_t i = 0; i < sizeof(verdicts) / sizeof(verdicts[0]); i++) {
         struct calls c = { 0 };
         struct engine_result r;
         struct error e = { 0 };
-        enum err err = run(rows[i].evil, &c, &r, &e);
-        if (err != rows[i].want || r.problem != rows[i].problem) {
-            print_message("evil %d: %s, %s\n", (int)rows[i].evil, err_name(err), e.text);
+        enum err err = run(verdicts[i].evil, &c, &r, &e);
+        if (err != verdicts[i].want || r.problem != verdicts[i].problem) {
+            print_message("evil %d: %s, %s\n", (int)verdicts[i].evil, err_name(err), e.text);
         }
-        assert_int_equal(err, rows[i].want);
-        assert_int_equal(e.code, rows[i].want);
-        assert_int_equal(r.problem, rows[i].problem);
+        assert_int_equal(err, verdicts[i].want);
+        assert_int_equal(e.code, verdicts[i].want);
+        assert_int_equal(r.problem, verdicts[i].problem);
         assert_true((r.detail[0] != '\0') == (r.problem != PROBLEM_NONE));
-        assert_int_equal(r.kill, rows[i].kill);
+        assert_int_equal(r.kill, verdicts[i].kill);
         assert_true(c.output_len <= 3 << 20);
         assert_true(c.line_bytes <= LOG_LINES_MAX_TOTAL);
         assert_false(c.has_bad_line);
