@@ -1,6 +1,6 @@
 """Making inputs of every kind, converting them, and comparing the result with ffmpeg's own decode.
 
-ctest says where ENGINE_FILE and ENGINE are, and where INPUTS_TABLE, the list of what was seen, is to be written.
+ctest says where ENGINE_FILE, ENGINE and PLAIN_ENGINE (without sanitizers) are, and where INPUTS_TABLE, the list of what was seen, is to be written.
 """
 import concurrent.futures
 import json
@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import pytest
 
-ENGINE_FILE, ENGINE, TABLE = (os.environ.get(name, "") for name in ("ENGINE_FILE", "ENGINE", "INPUTS_TABLE"))
-# Everything that ffmpeg can make, not only what covers each container, codec, rate and layout once.
-WANTS_ALL = os.environ.get("UNREEL_TEST_ALL_INPUTS") == "1"
+ENGINE_FILE, ENGINE, PLAIN_ENGINE, TABLE = (os.environ.get(name, "") for name in ("ENGINE_FILE", "ENGINE", "PLAIN_ENGINE", "INPUTS_TABLE"))
+# Besides what covers each container, codec, rate and layout once: every so manieth of the product of all, 1 for all; 0: none.
+EVERY = int(os.environ.get("UNREEL_TEST_ALL_INPUTS", "0"))
 
 MPEG_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 LAYOUTS = {"mono": 1, "stereo": 2, "2.1": 3, "3.0": 3, "3.0(back)": 3, "4.0": 4, "quad": 4, "5.0": 5, "5.0(side)": 5, "5.1": 6,
@@ -148,9 +148,9 @@ def best(rate):
     return ["mode=cbr", "bitrate=320"] if rate >= 32000 else ["mode=vbr", "quality=0"]
 
 
-def convert(source, target, *options):
+def convert(source, target, *options, engine=ENGINE):
     """One run; what engine_file printed."""
-    return json.loads(run(ENGINE_FILE, ENGINE, source, target, *options).stdout)
+    return json.loads(run(ENGINE_FILE, engine, source, target, *options).stdout)
 
 
 def planes(raw, channels):
