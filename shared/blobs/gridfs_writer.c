@@ -383,18 +383,16 @@ enum err gridfs_writer_rewrite(struct blob_writer *base, int64_t offset, const v
     struct gridfs_writer *w = writer_of(base);
     const uint8_t *from = bytes;
     enum err err = OK;
-    while (len > 0 && err == OK) {
-        int32_t n = (int32_t)(offset / GRIDFS_CHUNK_SIZE);
-        size_t at = (size_t)(offset % GRIDFS_CHUNK_SIZE);
-        size_t part = GRIDFS_CHUNK_SIZE - at < len ? GRIDFS_CHUNK_SIZE - at : len;
+    for (size_t done = 0, part = 0; done < len && err == OK; done += part) {
+        int64_t start = offset + (int64_t)done;
+        int32_t n = (int32_t)(start / GRIDFS_CHUNK_SIZE);
+        size_t at = (size_t)(start % GRIDFS_CHUNK_SIZE);
+        part = GRIDFS_CHUNK_SIZE - at < len - done ? GRIDFS_CHUNK_SIZE - at : len - done;
         if (n >= w->next_n) {
-            memcpy(w->frames[n - w->next_n] + GRIDFS_FRAME_DATA + at, from, part);
+            memcpy(w->frames[n - w->next_n] + GRIDFS_FRAME_DATA + at, from + done, part);
         } else {
-            err = rewrite_stored(w, n, at, from, part, e);
+            err = rewrite_stored(w, n, at, from + done, part, e);
         }
-        offset += (int64_t)part;
-        from += part;
-        len -= part;
     }
     return err;
 }
