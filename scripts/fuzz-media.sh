@@ -4,6 +4,8 @@ set -euo pipefail
 
 folder=$1
 mkdir -p "$folder"
+work=$(mktemp -d "${TMPDIR:-/tmp}/unreel-seeds.XXXXXX")
+trap 'rm -rf "$work"' EXIT
 
 # seed FILE CHANNELS RATE CODEC-ARGUMENTS...
 seed() {
@@ -42,6 +44,17 @@ seed wma.asf 2 44100 -c:a wmav2 -b:a 64k
 seed tta.mka 2 8000 -c:a tta
 seed wavpack.mka 2 8000 -c:a wavpack
 seed mp2.mpg 2 44100 -c:a mp2 -f mpeg
+# with_cover FILE CODEC-ARGUMENTS...: a picture, tags and two chapters.
+with_cover() {
+    local file=$1
+    shift
+    ffmpeg -v error -nostdin -y -f lavfi -i color=s=8x8:d=0.04 -frames:v 1 "$work/cover.png"
+    printf ';FFMETADATA1\ntitle=t\nartist=a\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=50\ntitle=one\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=50\nEND=120\n' \
+        >"$work/chapters"
+    ffmpeg -v error -nostdin -y -f lavfi -i "aevalsrc=0.3*sin(2000*t):s=44100:d=0.12" -i "$work/cover.png" -i "$work/chapters" -map 0:a -map 1:v \
+        -map_metadata 2 -map_chapters 2 -disposition:v attached_pic -c:v copy "$@" "$folder/$file"
+}
+
 with_picture fragmented.mp4 -c:a aac -movflags frag_keyframe+empty_moov
 with_picture fast.mp4 -c:a aac -movflags +faststart
 with_picture track.mkv -c:a libopus -ar 48000
@@ -49,3 +62,6 @@ with_picture track.avi -c:a libmp3lame -b:a 64k
 with_picture track.ts -c:a aac
 with_picture track.flv -c:v flv1 -c:a aac
 with_picture track.mov -c:a pcm_s16le -ar 8000
+with_cover cover.m4a -c:a aac
+with_cover cover.mp3 -c:a libmp3lame -b:a 64k
+with_cover cover.flac -c:a flac -ar 8000
