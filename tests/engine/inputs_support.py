@@ -124,8 +124,8 @@ def ffmpeg(*args):
 
 
 def tone_hz(rate, channel):
-    """Another one for each channel, and so high that a shift by one sample shows."""
-    return rate / 64 * (channel + 2)
+    """Another one for each channel, so high that a shift by one sample shows, and none that MP3 leaves out."""
+    return min(rate, 96000) / 64 * (channel + 2)
 
 
 def tones(rate, layout, seconds, amplitude=0.4):
@@ -142,10 +142,9 @@ def make(case, folder):
     return path
 
 
-def best(rate):
-    """The encoder at which least is lost. LAME itself makes the sound softer, by 0.45 dB at last, where a bitrate below 256 is asked
-    for, and the lower rates have no higher one: what is measured here are the inputs."""
-    return ["mode=cbr", "bitrate=320"] if rate >= 32000 else ["mode=vbr", "quality=0"]
+def best_bitrate(rate):
+    """That MP3 has at this rate."""
+    return 320 if rate >= 32000 else 160 if rate >= 16000 else 64
 
 
 def convert(source, target, *options, engine=ENGINE):
@@ -189,7 +188,7 @@ def see(source, rate, source_channels):
     """Converts a file whose sound has that rate, and decodes both."""
     out_rate, channels = nearest_rate(rate), min(source_channels, 2)
     target = source.with_suffix(".mp3")
-    result = convert(source, target, *best(out_rate))
+    result = convert(source, target, "mode=cbr", f"bitrate={best_bitrate(out_rate)}")
     if result["result"] != "ok":
         return Seen(result, [], [])
     is_as_is = out_rate == rate and channels == source_channels
