@@ -93,6 +93,13 @@ static json_t *link_if(bool is_offered, const char *before, const char *id, cons
     return is_offered ? json_sprintf("%s%s%s", before, id, after) : json_null();
 }
 
+/* By what outputs[index] is asked for. A file that jobs share is named after the oldest upload, but
+ * the first one can be asked for by the job. */
+static const char *download_id(const struct job *j, int index)
+{
+    return index == 0 && j->same_as[0] != '\0' ? j->id : j->outputs[index].fid;
+}
+
 static json_t *view_output(const struct job *j, int index)
 {
     const struct job_output *output = &j->outputs[index];
@@ -102,8 +109,8 @@ static json_t *view_output(const struct job *j, int index)
                               output->chapter > 0 ? json_integer(output->chapter) : json_null());
     job_output_name(j, index, name);
     (void)json_object_set_new(json, "filename", field_text(name));
-    (void)json_object_set_new(json, "url",
-                              link_if(output->fid[0] != '\0', "/download?fid=", output->fid, ""));
+    (void)json_object_set_new(
+        json, "url", link_if(output->fid[0] != '\0', "/download?fid=", download_id(j, index), ""));
     return json;
 }
 
@@ -142,7 +149,8 @@ static json_t *view_links(const struct job *j)
                               link_if(!job_is_final(j), "/v1/jobs/", j->id, "/cancel"));
     (void)json_object_set_new(json, "retry", link_if(can_retry, "/v1/jobs/", j->id, "/retry"));
     (void)json_object_set_new(json, "download",
-                              link_if(j->state == JOB_SUCCEEDED, "/download?fid=", j->mp3_fid, ""));
+                              link_if(j->state == JOB_SUCCEEDED, "/download?fid=",
+                                      j->same_as[0] != '\0' ? j->id : j->mp3_fid, ""));
     return json;
 }
 
@@ -167,6 +175,7 @@ static const struct field view_fields_head[] = {
     FIELD(FIELD_TEXT, job, video_fid, "video_fid"),
     FIELD(FIELD_TEXT, job, mp3_fid, "mp3_fid"),
     FIELD(FIELD_TEXT, job, retry_of, "retry_of"),
+    FIELD(FIELD_TEXT, job, same_as, "same_as"),
     FIELD(FIELD_TIME, job, created_at_ms, "created_at"),
     FIELD(FIELD_TIME, job, queued_at_ms, "queued_at"),
     FIELD(FIELD_TIME, job, started_at_ms, "started_at"),

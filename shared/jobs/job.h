@@ -121,6 +121,9 @@ struct job {
     char cover_fid[ID_SIZE]; /* a picture that came with the upload, among the videos; "" */
     char mp3_fid[ID_SIZE];   /* of the first output; "" until succeeded */
     char retry_of[ID_SIZE];  /* "" */
+    /* Succeeded: whose MP3s these are, when it was answered with another's instead of a
+     * conversion; "". Queued: it is about to be (jobs_create_same). */
+    char same_as[ID_SIZE];
     struct job_progress progress;
     struct job_input input;
     int output_count;

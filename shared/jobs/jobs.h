@@ -29,16 +29,33 @@ enum err jobs_get(struct jobs *s, const char *id, const char *owner, struct job 
 /* By the id of its source video: a job that has not ended if there is one, else the newest. */
 enum err jobs_get_by_video(struct jobs *s, const char *video_fid, struct job *ret_job,
                            struct error *e) MUST_CHECK;
-/* By the id of one of its outputs. */
+/* By the id of one of its outputs; the oldest when several jobs share the file. Finds any job that
+ * names it, in any state: a file whose id gives ERR_NOT_FOUND here is nobody's. */
 enum err jobs_get_by_mp3(struct jobs *s, const char *mp3_fid, const char *owner,
                          struct job *ret_job, struct error *e) MUST_CHECK;
 enum err jobs_get_by_key(struct jobs *s, const char *owner, const char *idempotency_key,
                          struct job *ret_job, struct error *e) MUST_CHECK;
 
+/* Equal uploads share their MP3s. The MP3s of a job may be removed only by one who has removed its
+ * record (or made it name them no more) and then finds by jobs_get_by_mp3 that no other names them.
+ *
+ * The newest job of the same owner that succeeded with the same content and the same effective
+ * request as `job` and says what it made; ERR_NOT_FOUND. */
+enum err jobs_find_same(struct jobs *s, const struct job *job, struct job *ret_first,
+                        struct error *e) MUST_CHECK;
+/* As jobs_create, and lets `job` succeed at once with the input and the outputs of `first`, a copy
+ * from jobs_find_same. The record is stored queued, then `first` is looked for again, then it
+ * succeeds: so no file can go in between. OK: the record is stored; job->state says whether it has
+ * succeeded. Queued: `first` was removed meanwhile, or the store failed half-way; the job is to be
+ * published as any other, and the caller removes those outputs of `first` that are nobody's now. */
+enum err jobs_create_same(struct jobs *s, struct job *job, const struct job *first,
+                          struct error *e) MUST_CHECK;
+
 struct jobs_filter {
     const char *owner;    /* NULL: all owners */
     enum job_state state; /* JOB_STATE_MAX: any */
     const char *tag;      /* NULL: any */
+    const char *sha256;   /* of the upload; NULL: any */
     const char *after;    /* cursor of the page before; NULL: from the newest */
     size_t limit;         /* 1..200 */
 };

@@ -55,10 +55,16 @@ struct jobs_due_range {
 
 enum jobs_find_by {
     JOBS_BY_KEY,       /* owner and idempotency key; at most one */
-    JOBS_BY_MP3,       /* mp3_fid, or the fid of an output; at most one */
+    JOBS_BY_MP3,       /* mp3_fid, or the fid of an output: the oldest */
     JOBS_BY_VIDEO,     /* video_fid: the newest */
     JOBS_BY_VIDEO_OPEN /* video_fid: the newest that has not ended */
 };
+
+/* For jobs_create_same; each changes the very record that `job` is a copy of, else ERR_CONFLICT.
+ * jobs_finish_same: queued -> succeeded with the outputs that it names. jobs_let_go: it names none
+ * any more and stays queued. */
+enum err jobs_finish_same(struct jobs *s, struct job *job, struct error *e) MUST_CHECK;
+enum err jobs_let_go(struct jobs *s, struct job *job, struct error *e) MUST_CHECK;
 
 struct jobs_ops {
     const char *scheme;

@@ -242,8 +242,9 @@ static enum err mongo_find(struct jobs *s, enum jobs_find_by by, const char *own
         return err;
     }
     bson_t *filter = bson_new();
-    bson_t *newest = BCON_NEW("sort", "{", "created_at", BCON_INT32(-1), "_id", BCON_INT32(-1), "}",
-                              "limit", BCON_INT64(1));
+    int order = by == JOBS_BY_MP3 ? 1 : -1;
+    bson_t *first = BCON_NEW("sort", "{", "created_at", BCON_INT32(order), "_id", BCON_INT32(order),
+                             "}", "limit", BCON_INT64(1));
     if (by == JOBS_BY_KEY) {
         AUTO(mem_free) char *key = join_key(owner, value);
         (void)BSON_APPEND_UTF8(filter, "key", key);
@@ -258,8 +259,8 @@ static enum err mongo_find(struct jobs *s, enum jobs_find_by by, const char *own
     if (by == JOBS_BY_VIDEO_OPEN) {
         BCON_APPEND(filter, "state", "{", "$in", "[", "queued", "running", "]", "}");
     }
-    err = read_one(&q, filter, newest, ret_job, e);
-    bson_destroy(newest);
+    err = read_one(&q, filter, first, ret_job, e);
+    bson_destroy(first);
     bson_destroy(filter);
     mongo_session_close(&q);
     return err;
@@ -294,6 +295,9 @@ static enum err mongo_list(struct jobs *s, const struct jobs_page *page, struct 
     }
     if (f->tag != NULL) {
         (void)BSON_APPEND_UTF8(filter, "tag", f->tag);
+    }
+    if (f->sha256 != NULL) {
+        (void)BSON_APPEND_UTF8(filter, "sha256", f->sha256);
     }
     if (page->has_after) {
         append_after(filter, page);

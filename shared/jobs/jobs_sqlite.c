@@ -145,6 +145,8 @@ static void bind_columns(struct query *q, const struct job *j, const char *recor
     query_text(q, j->tag);
     query_text(q, j->video_fid);
     query_text(q, j->mp3_fid);
+    query_text(q, j->sha256);
+    query_text(q, j->same_as);
     query_int(q, j->created_at_ms);
     query_text(q, jobs_due_reason_name(keys.reason));
     query_int(q, keys.at_ms);
@@ -160,22 +162,73 @@ static char *record_text(const struct job *j)
     return json_dumps(record, JSON_COMPACT);
 }
 
+/* Whose outputs are to be found by more than mp3_fid. */
+static bool has_several(const struct job *job)
+{
+    return (job->state == JOB_SUCCEEDED && job->output_count > 1) || job->same_as[0] != '\0';
+}
+
+static int add_outputs(struct sqlite3 *conn, const struct job *job)
+{
+    struct sqlite3_stmt *stmt = NULL;
+    int rc = sqlite3_prepare_v2(conn, "INSERT OR IGNORE INTO job_mp3s (fid, job_id) VALUES (?, ?)",
+                                -1, &stmt, NULL);
+    /* The first one is in mp3_fid as soon as the job has succeeded. */
+    int first = job->state == JOB_SUCCEEDED ? 1 : 0;
+    for (int i = first; rc == SQLITE_OK && i < job->output_count && i < JOB_OUTPUTS_MAX; i++) {
+        (void)sqlite3_bind_text(stmt, 1, job->outputs[i].fid, -1, SQLITE_STATIC);
+        (void)sqlite3_bind_text(stmt, 2, job->id, -1, SQLITE_STATIC);
+        (void)sqlite3_step(stmt);
+        rc = sqlite3_reset(stmt);
+    }
+    (void)sqlite3_finalize(stmt);
+    return rc;
+}
+
+static void end_several(struct query *q, const struct job *job, int changes)
+{
+    if (q->rc == SQLITE_DONE && changes > 0) {
+        q->rc = add_outputs(q->conn, job);
+    }
+    if (q->rc == SQLITE_OK) {
+        (void)sqlite3_reset(q->stmt);
+        q->rc = sqlite3_exec(q->conn, "COMMIT", NULL, NULL, NULL);
+    }
+    if (sqlite3_get_autocommit(q->conn) == 0) {
+        (void)sqlite3_exec(q->conn, "ROLLBACK", NULL, NULL, NULL);
+    }
+}
+
+/* Runs the insert or update of `job`, with its rows in job_mp3s where it needs them. Returns how
+ * many jobs it changed. */
+static int write_job(struct query *q, const struct job *job)
+{
+    if (has_several(job) && q->rc == SQLITE_OK) {
+        q->rc = sqlite3_exec(q->conn, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+    }
+    int changes = query_step(q) == SQLITE_DONE ? sqlite3_changes(q->conn) : 0;
+    if (has_several(job)) {
+        end_several(q, job, changes);
+    }
+    return changes;
+}
+
 static enum err sqlite_insert(struct jobs *s, const struct job *job, struct error *e)
 {
     AUTO(mem_free) char *record = record_text(job);
     struct query q;
     enum err err = query_open(&q, s,
                               "INSERT INTO jobs (owner, idempotency_key, state, tag, video_fid,"
-                              " mp3_fid, created_at, due_reason, due_at, notice_reason, notice_at,"
-                              " rev, record, id)"
-                              " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                              " mp3_fid, sha256, same_as, created_at, due_reason, due_at,"
+                              " notice_reason, notice_at, rev, record, id)"
+                              " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                               e);
     if (err != OK) {
         return err;
     }
     bind_columns(&q, job, record);
     query_text(&q, job->id);
-    (void)query_step(&q);
+    (void)write_job(&q, job);
     return query_close(&q, e);
 }
 
@@ -204,42 +257,6 @@ static enum err sqlite_load(struct jobs *s, const char *id, struct job *ret_job,
     return read_one(&q, ret_job, e);
 }
 
-/* Whose further outputs are to be found by their ids. */
-static bool has_several(const struct job *job)
-{
-    return job->state == JOB_SUCCEEDED && job->output_count > 1;
-}
-
-static int add_outputs(struct sqlite3 *conn, const struct job *job)
-{
-    struct sqlite3_stmt *stmt = NULL;
-    int rc = sqlite3_prepare_v2(conn, "INSERT OR IGNORE INTO job_mp3s (fid, job_id) VALUES (?, ?)",
-                                -1, &stmt, NULL);
-    for (int i = 1; rc == SQLITE_OK && i < job->output_count && i < JOB_OUTPUTS_MAX; i++) {
-        (void)sqlite3_bind_text(stmt, 1, job->outputs[i].fid, -1, SQLITE_STATIC);
-        (void)sqlite3_bind_text(stmt, 2, job->id, -1, SQLITE_STATIC);
-        (void)sqlite3_step(stmt);
-        rc = sqlite3_reset(stmt);
-    }
-    (void)sqlite3_finalize(stmt);
-    return rc;
-}
-
-/* Ends the transaction around a swap whose statement changed this many rows. */
-static void end_several(struct query *q, const struct job *job, int changes)
-{
-    if (q->rc == SQLITE_DONE && changes > 0) {
-        q->rc = add_outputs(q->conn, job);
-    }
-    if (q->rc == SQLITE_OK) {
-        (void)sqlite3_reset(q->stmt);
-        q->rc = sqlite3_exec(q->conn, "COMMIT", NULL, NULL, NULL);
-    }
-    if (sqlite3_get_autocommit(q->conn) == 0) {
-        (void)sqlite3_exec(q->conn, "ROLLBACK", NULL, NULL, NULL);
-    }
-}
-
 static enum err sqlite_swap(struct jobs *s, const struct job *job, int64_t expected_rev,
                             struct error *e)
 {
@@ -247,8 +264,9 @@ static enum err sqlite_swap(struct jobs *s, const struct job *job, int64_t expec
     struct query q;
     enum err err = query_open(&q, s,
                               "UPDATE jobs SET owner = ?, idempotency_key = ?, state = ?, tag = ?,"
-                              " video_fid = ?, mp3_fid = ?, created_at = ?, due_reason = ?,"
-                              " due_at = ?, notice_reason = ?, notice_at = ?, rev = ?, record = ?"
+                              " video_fid = ?, mp3_fid = ?, sha256 = ?, same_as = ?,"
+                              " created_at = ?, due_reason = ?, due_at = ?, notice_reason = ?,"
+                              " notice_at = ?, rev = ?, record = ?"
                               " WHERE id = ? AND rev = ?",
                               e);
     if (err != OK) {
@@ -257,13 +275,7 @@ static enum err sqlite_swap(struct jobs *s, const struct job *job, int64_t expec
     bind_columns(&q, job, record);
     query_text(&q, job->id);
     query_int(&q, expected_rev);
-    if (has_several(job) && q.rc == SQLITE_OK) {
-        q.rc = sqlite3_exec(q.conn, "BEGIN IMMEDIATE", NULL, NULL, NULL);
-    }
-    int changes = query_step(&q) == SQLITE_DONE ? sqlite3_changes(q.conn) : 0;
-    if (has_several(job)) {
-        end_several(&q, job, changes);
-    }
+    int changes = write_job(&q, job);
     err = query_close(&q, e);
     if (err == OK && changes == 0) {
         return err_set(e, ERR_CONFLICT, "the job was changed by somebody else");
@@ -290,9 +302,10 @@ static enum err sqlite_find(struct jobs *s, enum jobs_find_by by, const char *ow
     static const char *const sql[] = {
         [JOBS_BY_KEY] = "SELECT record FROM jobs"
                         " WHERE owner = ? AND idempotency_key = ? AND idempotency_key <> ''",
-        [JOBS_BY_MP3] = "SELECT record FROM jobs WHERE mp3_fid = ?1 AND mp3_fid <> ''"
-                        " UNION ALL SELECT record FROM jobs"
-                        " WHERE id = (SELECT job_id FROM job_mp3s WHERE fid = ?1)",
+        [JOBS_BY_MP3] = "SELECT record FROM jobs WHERE id IN"
+                        " (SELECT id FROM jobs WHERE mp3_fid = ?1 AND mp3_fid <> ''"
+                        " UNION ALL SELECT job_id FROM job_mp3s WHERE fid = ?1)"
+                        " ORDER BY created_at, id LIMIT 1",
         [JOBS_BY_VIDEO] = "SELECT record FROM jobs WHERE video_fid = ?"
                           " ORDER BY created_at DESC, id DESC LIMIT 1",
         [JOBS_BY_VIDEO_OPEN] = "SELECT record FROM jobs WHERE video_fid = ?"
@@ -316,11 +329,12 @@ static void list_sql(const struct jobs_page *page, char *dst, size_t size)
 {
     const struct jobs_filter *f = page->filter;
     (void)sqlite3_snprintf((int)size, dst,
-                           "SELECT record FROM jobs WHERE 1%s%s%s%s"
+                           "SELECT record FROM jobs WHERE 1%s%s%s%s%s"
                            " ORDER BY created_at DESC, id DESC LIMIT ?",
                            f->owner != NULL ? " AND owner = ?" : "",
                            f->state != JOB_STATE_MAX ? " AND state = ?" : "",
                            f->tag != NULL ? " AND tag = ?" : "",
+                           f->sha256 != NULL ? " AND sha256 = ? AND sha256 <> ''" : "",
                            page->has_after ? " AND (created_at, id) < (?, ?)" : "");
 }
 
@@ -343,6 +357,9 @@ static enum err sqlite_list(struct jobs *s, const struct jobs_page *page, struct
     }
     if (f->tag != NULL) {
         query_text(&q, f->tag);
+    }
+    if (f->sha256 != NULL) {
+        query_text(&q, f->sha256);
     }
     if (page->has_after) {
         query_int(&q, page->after_created_at_ms);

@@ -17,8 +17,8 @@ static const char *const time_names[] = {
     "lease_until", "run_at",    "published_at", "due_at",      "sent_at",
 };
 
-static const char *const id_names[] = { "id",      "video_fid", "cover_fid",
-                                        "mp3_fid", "retry_of",  "file_id" };
+static const char *const id_names[] = { "id",       "video_fid", "cover_fid", "mp3_fid",
+                                        "retry_of", "same_as",   "file_id" };
 
 static bool is_one_of(const char *name, const char *const *names, size_t count)
 {

@@ -34,6 +34,7 @@ static const char indexes_json[] =
     "{'createIndexes': '" COLLECTION "', 'indexes': ["
     "{'name': 'key', 'key': {'key': 1}, 'unique': true},"
     "{'name': 'owner', 'key': {'owner': 1, 'created_at': -1, '_id': -1}},"
+    "{'name': 'content', 'key': {'owner': 1, 'sha256': 1, 'created_at': -1, '_id': -1}},"
     "{'name': 'age', 'key': {'created_at': -1, '_id': -1}},"
     "{'name': 'state', 'key': {'state': 1, 'created_at': -1, '_id': -1}},"
     "{'name': 'video', 'key': {'video_fid': 1}},"

@@ -54,6 +54,7 @@ static const struct field job_fields[] = {
     FIELD(FIELD_TEXT, job, cover_fid, "cover_fid"),
     FIELD(FIELD_TEXT, job, mp3_fid, "mp3_fid"),
     FIELD(FIELD_TEXT, job, retry_of, "retry_of"),
+    FIELD(FIELD_TEXT, job, same_as, "same_as"),
     FIELD(FIELD_TIME, job, created_at_ms, "created_at"),
     FIELD(FIELD_TIME, job, queued_at_ms, "queued_at"),
     FIELD(FIELD_TIME, job, started_at_ms, "started_at"),

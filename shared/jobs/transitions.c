@@ -66,6 +66,14 @@ static enum err run(struct jobs *s, const char *id, const struct transition *t, 
     return err_set(e, ERR_BUSY, "too many others change this job");
 }
 
+static void drop_outputs(struct job *j)
+{
+    j->mp3_fid[0] = '\0';
+    j->same_as[0] = '\0';
+    j->output_count = 0;
+    memset(j->outputs, 0, sizeof(j->outputs));
+}
+
 /* Ends a job. The owner who cancelled a job himself gets no mail about it. */
 static void end_job(struct job *j, enum job_state state)
 {
@@ -81,9 +89,7 @@ static void end_job(struct job *j, enum job_state state)
         j->progress.percent = 100;
         j->error = (struct job_error){ .problem = PROBLEM_NONE };
     } else {
-        j->mp3_fid[0] = '\0';
-        j->output_count = 0;
-        memset(j->outputs, 0, sizeof(j->outputs));
+        drop_outputs(j);
     }
     j->email = (struct job_notice){ .due_at_ms = state != JOB_CANCELLED ? now_ms : 0 };
     j->webhook = (struct job_notice){ .due_at_ms = j->webhook_url[0] != '\0' ? now_ms : 0 };
@@ -125,6 +131,7 @@ static enum err step_claim(struct job *j, const void *arg, bool *ret_is_done, st
         /* Its worker is gone. That counts: a file that kills every worker must run out of tries. */
         j->failures++;
     }
+    drop_outputs(j); /* of a job whose gateway died in jobs_create_same */
     j->state = JOB_RUNNING;
     j->phase = JOB_PHASE_PROBING;
     j->attempt++;
@@ -440,4 +447,22 @@ enum err jobs_mark_notices(struct jobs *s, struct job *job, struct error *e)
         *job = now;
     }
     return err;
+}
+
+/* ---- a job that is made with the outputs of another ---- */
+
+enum err jobs_finish_same(struct jobs *s, struct job *job, struct error *e)
+{
+    struct job changed = *job;
+    memcpy(changed.mp3_fid, changed.outputs[0].fid, ID_SIZE);
+    end_job(&changed, JOB_SUCCEEDED);
+    return mark(s, job, &changed, e);
+}
+
+enum err jobs_let_go(struct jobs *s, struct job *job, struct error *e)
+{
+    struct job changed = *job;
+    drop_outputs(&changed);
+    changed.input = (struct job_input){ .track_count = 0 };
+    return mark(s, job, &changed, e);
 }

@@ -388,6 +388,7 @@ static int run_engine(const char *name, const char *url)
         { "basics", basic_cases, ARRAY_LEN(basic_cases) },
         { "states", state_cases, state_case_count },
         { "outputs", output_cases, output_case_count },
+        { "same", same_cases, same_case_count },
         { "due", due_cases, due_case_count },
         { "threads", thread_cases, thread_case_count },
         { "proxy", proxy_cases, proxy_case_count },
@@ -438,7 +439,8 @@ static int run_mongo(void)
 
 static int remove_folder(const char *folder)
 {
-    static const char *const names[] = { "jobs", "fresh0", "fresh1", "fresh2", "fresh3", "fresh4" };
+    static const char *const names[] = { "jobs",   "fresh0", "fresh1", "fresh2",
+                                         "fresh3", "fresh4", "old" };
     static const char *const suffixes[] = { "", "-wal", "-shm" };
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         for (size_t k = 0; k < ARRAY_LEN(suffixes); k++) {

@@ -46,6 +46,8 @@ extern const struct CMUnitTest state_cases[];
 extern const size_t state_case_count;
 extern const struct CMUnitTest output_cases[];
 extern const size_t output_case_count;
+extern const struct CMUnitTest same_cases[];
+extern const size_t same_case_count;
 extern const struct CMUnitTest due_cases[];
 extern const size_t due_case_count;
 extern const struct CMUnitTest thread_cases[];

@@ -2,11 +2,16 @@
  */
 #include "jobs_contract.h"
 
+#include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "db/sqlite_db.h"
+
+extern const char *const jobs_sqlite_migrations[];
 
 static void test_open_refuses(void **state)
 {
@@ -89,11 +94,67 @@ static void test_processes_open_a_fresh_file_at_once(void **state)
     }
 }
 
+static void insert_old(struct sqlite3 *conn, const struct job *j)
+{
+    json_auto_t *record = job_to_record(j);
+    (void)json_object_del(record, "same_as");
+    AUTO(mem_free) char *text = json_dumps(record, JSON_COMPACT);
+    AUTO(mem_free)
+    char *sql = xasprintf("INSERT INTO jobs VALUES ('%s', '%s', '', 'succeeded', '', '%s', '%s',"
+                          " 1, '', 0, '', 0, 1, '%s');"
+                          "INSERT INTO job_mp3s VALUES ('%s', '%s')",
+                          j->id, j->owner, j->video_fid, j->mp3_fid, text, j->outputs[1].fid,
+                          j->id);
+    assert_ok(sqlite_db_exec(conn, sql, NULL));
+}
+
+/* A file from before MP3s were shared: its jobs are found by their content, and their outputs. */
+static void test_an_old_file_is_migrated(void **state)
+{
+    char url[256];
+    (void)snprintf(url, sizeof(url), "sqlite:%s/old.db", (const char *)*state);
+    const char *const old[] = { jobs_sqlite_migrations[0], jobs_sqlite_migrations[1], NULL };
+    struct job j;
+    job_init(&j, OWNER);
+    j.rev = 1;
+    j.state = JOB_SUCCEEDED;
+    j.output_count = 2;
+    id_new(j.outputs[0].fid);
+    id_new(j.outputs[1].fid);
+    memcpy(j.video_fid, j.id, ID_SIZE);
+    memcpy(j.mp3_fid, j.outputs[0].fid, ID_SIZE);
+    (void)text_copy(j.sha256, sizeof(j.sha256), "00ff");
+
+    struct sqlite_db *db = NULL;
+    struct sqlite3 *conn = NULL;
+    assert_ok(sqlite_db_open(url, "jobs", old, &db, NULL));
+    assert_ok(sqlite_db_acquire(db, &conn, NULL));
+    insert_old(conn, &j);
+    sqlite_db_release(db, conn);
+    sqlite_db_close(db);
+
+    struct jobs *s = NULL;
+    struct job got;
+    struct job again;
+    job_init(&again, OWNER);
+    (void)text_copy(again.sha256, sizeof(again.sha256), "00ff");
+    assert_ok(jobs_open(url, 1, &s, NULL));
+    assert_ok(jobs_find_same(s, &again, &got, NULL));
+    assert_same(&j, &got);
+    assert_ok(jobs_create_same(s, &again, &got, NULL));
+    assert_int_equal(again.state, JOB_SUCCEEDED);
+    assert_ok(jobs_remove(s, j.id, OWNER, NULL));
+    assert_ok(jobs_get_by_mp3(s, j.outputs[1].fid, OWNER, &got, NULL));
+    assert_string_equal(got.id, again.id);
+    jobs_close(s);
+}
+
 int run_open_cases(char *folder)
 {
     const struct CMUnitTest cases[] = {
         cmocka_unit_test_prestate(test_processes_open_a_fresh_file_at_once, folder),
         cmocka_unit_test(test_open_refuses),
+        cmocka_unit_test_prestate(test_an_old_file_is_migrated, folder),
         cmocka_unit_test(test_server_down_is_busy),
     };
     return cmocka_run_group_tests_name("jobs open", cases, NULL, NULL);

@@ -91,6 +91,7 @@ static void fill(struct job *j)
     SET(j->cover_fid, "5123456789abcdef01234567");
     SET(j->mp3_fid, "2123456789abcdef01234567");
     SET(j->retry_of, "3123456789abcdef01234567");
+    SET(j->same_as, "5123456789abcdef01234567");
     j->progress = (struct job_progress){ 1.25, 100.1, 1.0 / 3, 31.5, 3.75, 12 };
     fill_media(j);
     j->error.problem = PROBLEM_WORKER_LOST;
@@ -131,6 +132,7 @@ static void assert_same_plain(const struct job *back, const struct job *j)
     assert_string_equal(back->cover_fid, j->cover_fid);
     assert_string_equal(back->mp3_fid, j->mp3_fid);
     assert_string_equal(back->retry_of, j->retry_of);
+    assert_string_equal(back->same_as, j->same_as);
     assert_memory_equal(&back->progress, &j->progress, sizeof(j->progress));
 }
 
@@ -363,7 +365,7 @@ static void test_view_of_a_new_job(void **state)
     static const char *const nulls[] = { "tag",      "phase",       "sha256",     "mp3_fid",
                                          "retry_of", "started_at",  "expires_at", "finished_at",
                                          "run_at",   "webhook_url", "input",      "output",
-                                         "error",    "trace_id" };
+                                         "error",    "trace_id",    "same_as" };
     assert_int_equal(json_array_size(json_object_get(view, "outputs")), 0);
     assert_true(json_is_array(json_object_get(view, "outputs")));
     static const char *const hidden[] = { "rev",       "lease_until", "email",
@@ -395,8 +397,10 @@ static void test_view_of_a_success(void **state)
     struct job j;
     fill(&j);
     j.state = JOB_SUCCEEDED;
+    j.same_as[0] = '\0';
     json_t *view = job_to_json(&j);
     const json_t *links = json_object_get(view, "links");
+    assert_string_equal(text_at(view, "same_as"), "null");
     assert_string_equal(text_at(links, "self"), "/v1/jobs/" FID);
     assert_string_equal(text_at(links, "download"), "/download?fid=2123456789abcdef01234567");
     assert_string_equal(text_at(links, "cancel"), "null");
@@ -424,6 +428,14 @@ static void test_view_of_a_success(void **state)
     const json_t *tracks = json_object_get(json_object_get(view, "input"), "tracks");
     assert_string_equal(text_at(json_array_get(tracks, 1), "codec"), "opus");
     assert_string_equal(text_at(json_array_get(tracks, 1), "language"), "null");
+    json_decref(view);
+    /* With another's MP3s: the first one is offered under this job's own name. */
+    (void)text_copy(j.same_as, sizeof(j.same_as), "5123456789abcdef01234567");
+    view = job_to_json(&j);
+    assert_string_equal(text_at(view, "same_as"), "5123456789abcdef01234567");
+    assert_string_equal(text_at(json_object_get(view, "links"), "download"), "/download?fid=" FID);
+    outputs = json_object_get(view, "outputs");
+    assert_string_equal(text_at(json_array_get(outputs, 0), "url"), "/download?fid=" FID);
     json_decref(view);
 }
 
