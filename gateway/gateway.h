@@ -26,6 +26,7 @@ struct gateway_settings {
     int64_t max_connections, max_connections_per_ip;
     int64_t header_deadline_s, idle_timeout_s, body_min_bytes_per_s, upload_deadline_s;
     int64_t republish_after_s, max_failures, orphan_age_s;
+    bool reuse;
 };
 
 struct relay;
@@ -46,8 +47,8 @@ struct gateway {
 };
 
 extern struct metric metric_http_requests, metric_http_duration, metric_upload_bytes,
-    metric_uploads_in_flight, metric_jobs, metric_outbox_published, metric_outbox_failures,
-    metric_orphans_removed;
+    metric_uploads_in_flight, metric_jobs, metric_jobs_reused, metric_outbox_published,
+    metric_outbox_failures, metric_orphans_removed;
 
 /* Registers the metrics above. Once, at start. */
 void gateway_metrics_register(void);

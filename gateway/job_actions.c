@@ -4,6 +4,7 @@
 #include "core/log.h"
 #include "core/text.h"
 #include "relay.h"
+#include "reuse.h"
 #include "routes.h"
 #include "submit.h"
 
@@ -87,17 +88,6 @@ static void remove_file(struct blobs *bucket, const char *id)
     }
 }
 
-static void remove_outputs(struct gateway *g, const struct job *job)
-{
-    /* A foreign converter's MP3 is in no output. */
-    if (job->output_count == 0) {
-        remove_file(g->mp3s, job->mp3_fid);
-    }
-    for (int i = 0; i < job->output_count; i++) {
-        remove_file(g->mp3s, job->outputs[i].fid);
-    }
-}
-
 void job_delete_handle(struct http_request *r, void *ctx)
 {
     struct gateway *g = ctx;
@@ -118,7 +108,7 @@ void job_delete_handle(struct http_request *r, void *ctx)
         return;
     }
     log_context(http_request_trace_id(r), id);
-    remove_outputs(g, &job);
+    reuse_remove_outputs(g, &job);
     /* A retry shares its source and its cover with the job that it repeats. */
     struct job other;
     if (jobs_get_by_video(g->jobs, job.video_fid, &other, NULL) == ERR_NOT_FOUND) {

@@ -60,6 +60,10 @@ static const struct config_key keys[] = {
       "slowest upload, averaged over 30 s", 1, GIB, NULL },
     { "UNREEL_UPLOAD_DEADLINE_S", CONFIG_INT, AT(upload_deadline_s), "21600",
       "seconds for one upload", 10, 604800, NULL },
+    { "UNREEL_REUSE", CONFIG_BOOL, AT(reuse), "true",
+      "answer an upload that its owner had converted before, by the same options, with the MP3s "
+      "that are there",
+      0, 0, NULL },
     { "UNREEL_REPUBLISH_AFTER_S", CONFIG_INT, AT(republish_after_s), "900",
       "a job that has waited this long for its message is published again", 1, 86400, NULL },
     PIPELINE_MAX_FAILURES_KEY(AT(max_failures)),

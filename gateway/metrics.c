@@ -49,6 +49,12 @@ struct metric metric_jobs = {
     .values = states,
 };
 
+struct metric metric_jobs_reused = {
+    .name = "unreel_jobs_reused_total",
+    .help = "Uploads answered with the MP3s of an equal one.",
+    .type = METRIC_COUNTER,
+};
+
 struct metric metric_outbox_published = {
     .name = "unreel_outbox_published_total",
     .help = "Messages that the broker confirmed.",
@@ -80,6 +86,7 @@ void gateway_metrics_register(void)
     metric_register(&metric_upload_bytes);
     metric_register(&metric_uploads_in_flight);
     metric_register(&metric_jobs);
+    metric_register(&metric_jobs_reused);
     metric_register(&metric_outbox_published);
     metric_register(&metric_outbox_failures);
     metric_register(&metric_orphans_removed);

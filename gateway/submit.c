@@ -8,6 +8,7 @@
 #include "core/text.h"
 #include "headers.h"
 #include "relay.h"
+#include "reuse.h"
 #include "routes.h"
 
 #include "core/banned.h"
@@ -19,6 +20,20 @@ enum err submit_job(struct gateway *g, struct job *job, struct error *e)
     enum err rc = jobs_create(g->jobs, job, e);
     if (rc == OK) {
         log_info("job accepted: %lld bytes", (long long)job->size_bytes);
+        relay_publish(g->relay, job);
+    }
+    return rc;
+}
+
+/* The same upload again needs no conversion. */
+static enum err submit_or_reuse(struct gateway *g, struct job *job, struct error *e)
+{
+    struct job first;
+    if (!reuse_find(g, job, &first)) {
+        return submit_job(g, job, e);
+    }
+    enum err rc = reuse_create(g, job, &first, e);
+    if (rc == OK) {
         relay_publish(g->relay, job);
     }
     return rc;
@@ -117,7 +132,7 @@ void submit_upload(struct http_request *r, struct gateway *g, struct intake *in)
         return;
     }
     struct job *job = intake_job(in);
-    enum err rc = submit_job(g, job, &e);
+    enum err rc = submit_or_reuse(g, job, &e);
     if (rc == ERR_EXISTS && job->idempotency_key[0] != '\0') {
         reply_replay(r, g, in);
         return;

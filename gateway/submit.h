@@ -6,8 +6,8 @@
 #include "gateway.h"
 #include "intake.h"
 
-/* Commits the upload, makes its job, hands it to the relay and answers: 202 with the job, or a
- * problem. */
+/* Commits the upload, makes its job, hands it to the relay and answers: 202 with the job, 200 when
+ * it has succeeded (with the MP3s of an equal upload), or a problem. */
 void submit_upload(struct http_request *r, struct gateway *g, struct intake *in);
 /* Makes the record of a new job and hands it to the relay. On failure the caller keeps the files.
  */

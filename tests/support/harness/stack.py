@@ -16,7 +16,9 @@ def binary_folder():
 
 
 class Stack:
-    """engines is an Embedded or Servers; settings per service as keyword arguments: gateway={...}."""
+    """engines is an Embedded or Servers; settings per service as keyword arguments: gateway={...}.
+
+    Each upload is converted (UNREEL_REUSE is off), so that tests can send the same file again."""
 
     def __init__(self, engines, workdir, converters=1, smtp_url="", binaries=None, **settings):
         self.engines, self.workdir = engines, workdir
@@ -26,7 +28,7 @@ class Stack:
                   "UNREEL_QUEUE_URL": engines.queue_url}
         self.auth = self._make("auth", True, UNREEL_ACCOUNTS_URL=engines.accounts_url, UNREEL_MIGRATE="true",
                                UNREEL_ADMIN_EMAIL=ADMIN[0], UNREEL_ADMIN_PASSWORD=ADMIN[1])
-        self.gateway = self._make("gateway", True, UNREEL_AUTH_URL=self.auth.url, **stores)
+        self.gateway = self._make("gateway", True, UNREEL_AUTH_URL=self.auth.url, UNREEL_REUSE="false", **stores)
         self.converters = [self._make("converter", False, number, UNREEL_LEASE_S=10, **stores)
                            for number in range(converters)]
         self.notifier = self._make("notifier", False, UNREEL_JOBS_URL=engines.jobs_url, UNREEL_QUEUE_URL=engines.queue_url,
