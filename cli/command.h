@@ -35,8 +35,8 @@ struct command {
     int (*run)(const struct command *self, int argc, char **argv);
 };
 
-extern const struct command command_serve, command_convert, command_login, command_upload,
-    command_jobs, command_download, command_watch, command_user, command_dlq;
+extern const struct command command_serve, command_convert, command_probe, command_login,
+    command_upload, command_jobs, command_download, command_watch, command_user, command_dlq;
 
 /* Walks over the arguments of a command: options of its table (and --json, --help, which all know),
  * and the rest. */

@@ -8,8 +8,8 @@
 #include "core/banned.h"
 
 static const struct command *const commands[] = {
-    &command_serve,    &command_convert, &command_login, &command_upload, &command_jobs,
-    &command_download, &command_watch,   &command_user,  &command_dlq,
+    &command_serve, &command_convert,  &command_probe, &command_login, &command_upload,
+    &command_jobs,  &command_download, &command_watch, &command_user,  &command_dlq,
 };
 
 static const struct command *find_command(const char *name)

@@ -73,7 +73,7 @@ static json_t *view_progress(const struct job_progress *p)
     return json;
 }
 
-static json_t *view_input(const struct job_input *input)
+json_t *job_input_to_json(const struct job_input *input)
 {
     if (input->container[0] == '\0' && input->track_count == 0) {
         return json_null();
@@ -191,7 +191,7 @@ json_t *job_to_json(const struct job *j)
     (void)json_object_set_new(json, "state", json_string(job_state_name(j->state)));
     (void)json_object_set_new(json, "phase", field_text(job_phase_name(j->phase)));
     (void)json_object_set_new(json, "progress", view_progress(&j->progress));
-    (void)json_object_set_new(json, "input", view_input(&j->input));
+    (void)json_object_set_new(json, "input", job_input_to_json(&j->input));
     (void)json_object_set_new(json, "options", job_request_to_json(&j->request));
     view_outputs(json, j);
     (void)json_object_set_new(json, "error", view_error(j));

@@ -158,6 +158,8 @@ void job_output_name(const struct job *j, int index, char ret_name[JOB_OUTPUT_NA
 /* The object that users see (DESIGN section 3, features.md 3.4: flat, always present, null when
  * unknown), with `links`. The caller owns it. */
 json_t *job_to_json(const struct job *j) MUST_CHECK;
+/* Its member `input`: null before anything is known. The caller owns it. */
+json_t *job_input_to_json(const struct job_input *input) MUST_CHECK;
 /* Everything, for the store; and back. job_from_record ignores members that it does not know. */
 json_t *job_to_record(const struct job *j) MUST_CHECK;
 enum err job_from_record(const json_t *record, struct job *ret_job, struct error *e) MUST_CHECK;

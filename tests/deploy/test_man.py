@@ -39,5 +39,5 @@ def test_page(program):
 
 def test_pages_of_every_command():
     text = output(BIN / "unreel", "help", "all")
-    for name in ("serve", "convert", "login", "upload", "jobs", "download", "watch", "user", "dlq"):
+    for name in ("serve", "convert", "probe", "login", "upload", "jobs", "download", "watch", "user", "dlq"):
         assert f"\nunreel {name} [OPTION]..." in text
