@@ -424,6 +424,7 @@ enum attempt_result attempt_run(struct converter *c, struct job *job, struct que
     job->phase = JOB_PHASE_PROBING;
     struct engine_job run = { .zygote = c->zygote,
                               .request = &job->request,
+                              .is_probe = job->kind == JOB_PROBE,
                               .threads = c->threads,
                               .input_size = job->size_bytes,
                               .ctx = &a,

@@ -14,6 +14,11 @@ static const char *const state_names[JOB_STATE_MAX] = {
     [JOB_FAILED] = "failed", [JOB_CANCELLED] = "cancelled",
 };
 
+static const char *const kind_names[JOB_KIND_MAX] = {
+    [JOB_CONVERT] = "convert",
+    [JOB_PROBE] = "probe",
+};
+
 static const char *const phase_names[JOB_PHASE_MAX] = {
     [JOB_PHASE_NONE] = "",
     [JOB_PHASE_PROBING] = "probing",
@@ -49,6 +54,20 @@ enum job_state job_state_from_name(const char *name)
         }
     }
     return JOB_STATE_MAX;
+}
+
+const char *job_kind_name(enum job_kind k)
+{
+    return (unsigned)k < JOB_KIND_MAX ? kind_names[k] : "unknown";
+}
+
+enum job_kind job_kind_from_name(const char *name)
+{
+    enum job_kind kind = JOB_CONVERT;
+    while (kind < JOB_KIND_MAX && strcmp(kind_names[kind], name) != 0) {
+        kind++;
+    }
+    return kind;
 }
 
 const char *job_phase_name(enum job_phase p)
@@ -148,9 +167,10 @@ static json_t *view_links(const struct job *j)
     (void)json_object_set_new(json, "cancel",
                               link_if(!job_is_final(j), "/v1/jobs/", j->id, "/cancel"));
     (void)json_object_set_new(json, "retry", link_if(can_retry, "/v1/jobs/", j->id, "/retry"));
-    (void)json_object_set_new(json, "download",
-                              link_if(j->state == JOB_SUCCEEDED, "/download?fid=",
-                                      j->same_as[0] != '\0' ? j->id : j->mp3_fid, ""));
+    bool has_mp3 = j->state == JOB_SUCCEEDED && j->kind != JOB_PROBE;
+    (void)json_object_set_new(
+        json, "download",
+        link_if(has_mp3, "/download?fid=", j->same_as[0] != '\0' ? j->id : j->mp3_fid, ""));
     return json;
 }
 
@@ -188,6 +208,7 @@ static const struct field view_fields_head[] = {
 json_t *job_to_json(const struct job *j)
 {
     json_t *json = fields_pack(j, view_fields_head, ARRAY_LEN(view_fields_head), FIELD_TIMES_TEXT);
+    (void)json_object_set_new(json, "kind", json_string(job_kind_name(j->kind)));
     (void)json_object_set_new(json, "state", json_string(job_state_name(j->state)));
     (void)json_object_set_new(json, "phase", field_text(job_phase_name(j->phase)));
     (void)json_object_set_new(json, "progress", view_progress(&j->progress));

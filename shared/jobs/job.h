@@ -27,6 +27,12 @@
 
 enum job_state { JOB_QUEUED, JOB_RUNNING, JOB_SUCCEEDED, JOB_FAILED, JOB_CANCELLED, JOB_STATE_MAX };
 
+enum job_kind {
+    JOB_CONVERT,
+    JOB_PROBE, /* its input is all that is wanted: no outputs, and no mail about it */
+    JOB_KIND_MAX
+};
+
 enum job_phase {
     JOB_PHASE_NONE,
     JOB_PHASE_PROBING,
@@ -109,6 +115,7 @@ struct job {
     char id[ID_SIZE];
     char owner[JOB_OWNER_SIZE];
     char tag[JOB_TAG_SIZE];
+    enum job_kind kind;
     enum job_state state;
     enum job_phase phase;
     int attempt;  /* counts claims; the fencing token */
@@ -117,9 +124,9 @@ struct job {
     char filename[JOB_FILENAME_SIZE];
     int64_t size_bytes;
     char sha256[65];
-    char video_fid[ID_SIZE]; /* = id, but for a retry, which shares its source's */
+    char video_fid[ID_SIZE]; /* = id, but for a retry or a probe that shares another's */
     char cover_fid[ID_SIZE]; /* a picture that came with the upload, among the videos; "" */
-    char mp3_fid[ID_SIZE];   /* of the first output; "" until succeeded */
+    char mp3_fid[ID_SIZE];   /* of the first output; "" until succeeded, and of a probe */
     char retry_of[ID_SIZE];  /* "" */
     /* Succeeded: whose MP3s these are, when it was answered with another's instead of a
      * conversion; "". Queued: it is about to be (jobs_create_same). */
@@ -149,6 +156,9 @@ bool job_is_final(const struct job *j);
 const char *job_state_name(enum job_state s);
 /* JOB_STATE_MAX when unknown. */
 enum job_state job_state_from_name(const char *name);
+const char *job_kind_name(enum job_kind k);
+/* JOB_KIND_MAX when unknown. */
+enum job_kind job_kind_from_name(const char *name);
 const char *job_phase_name(enum job_phase p);
 
 /* What outputs[index] is called where it is stored as a file: as the upload, with ".mp3"; further

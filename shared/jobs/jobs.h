@@ -85,8 +85,8 @@ enum err jobs_renew(struct jobs *s, struct job *job, int64_t lease_ms, struct er
 /* Stores job->phase, job->progress and job->input, and renews the lease. */
 enum err jobs_progress(struct jobs *s, struct job *job, int64_t lease_ms,
                        struct error *e) MUST_CHECK;
-/* Ends it: job->state is SUCCEEDED (with mp3_fid, outputs), FAILED (with error). announced becomes
- * false; notices become due. */
+/* Ends it: job->state is SUCCEEDED (with mp3_fid and outputs; a probe's input will do), FAILED
+ * (with error). announced becomes false; notices become due. */
 enum err jobs_finish(struct jobs *s, struct job *job, struct error *e) MUST_CHECK;
 /* Gives it back to be run again not before run_at_ms, unpublished; job->error says why.
  * counts_as_failure: failures + 1 (a drained job: false, and its attempt is given back too). */

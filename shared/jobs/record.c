@@ -158,6 +158,7 @@ static json_t *pack_error(const struct job_error *error)
 json_t *job_to_record(const struct job *j)
 {
     json_t *json = PACK(j, job_fields);
+    (void)json_object_set_new(json, "kind", json_string(job_kind_name(j->kind)));
     (void)json_object_set_new(json, "state", json_string(job_state_name(j->state)));
     (void)json_object_set_new(json, "phase", field_text(job_phase_name(j->phase)));
     (void)json_object_set_new(json, "options", job_request_to_json(&j->request));
@@ -280,6 +281,12 @@ static enum err unpack_names(struct job *j, const json_t *record, struct error *
     j->state = state != NULL ? job_state_from_name(state) : JOB_STATE_MAX;
     if (j->state == JOB_STATE_MAX) {
         return err_set(e, ERR_CORRUPT, "a job's record has no known state");
+    }
+    /* A record from before there were kinds has none. */
+    const char *kind = json_string_value(json_object_get(record, "kind"));
+    j->kind = kind != NULL ? job_kind_from_name(kind) : JOB_CONVERT;
+    if (j->kind == JOB_KIND_MAX) {
+        return err_set(e, ERR_CORRUPT, "a job's record has no known kind");
     }
     const char *phase = json_string_value(json_object_get(record, "phase"));
     j->phase = JOB_PHASE_NONE;

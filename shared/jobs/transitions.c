@@ -74,9 +74,11 @@ static void drop_outputs(struct job *j)
     memset(j->outputs, 0, sizeof(j->outputs));
 }
 
-/* Ends a job. The owner who cancelled a job himself gets no mail about it. */
+/* Ends a job. The owner who cancelled a job himself gets no mail about it, and nobody one about a
+ * probe. */
 static void end_job(struct job *j, enum job_state state)
 {
+    bool is_mailed = state != JOB_CANCELLED && j->kind != JOB_PROBE;
     int64_t now_ms = clock_wall_ms();
     j->state = state;
     j->phase = JOB_PHASE_NONE;
@@ -91,7 +93,7 @@ static void end_job(struct job *j, enum job_state state)
     } else {
         drop_outputs(j);
     }
-    j->email = (struct job_notice){ .due_at_ms = state != JOB_CANCELLED ? now_ms : 0 };
+    j->email = (struct job_notice){ .due_at_ms = is_mailed ? now_ms : 0 };
     j->webhook = (struct job_notice){ .due_at_ms = j->webhook_url[0] != '\0' ? now_ms : 0 };
 }
 
@@ -262,7 +264,8 @@ static enum err step_finish(struct job *j, const void *arg, bool *ret_is_done, s
 
 enum err jobs_finish(struct jobs *s, struct job *job, struct error *e)
 {
-    bool is_success = job->state == JOB_SUCCEEDED && id_is_valid(job->mp3_fid);
+    bool has_result = job->kind == JOB_PROBE || id_is_valid(job->mp3_fid);
+    bool is_success = job->state == JOB_SUCCEEDED && has_result;
     bool is_failure = job->state == JOB_FAILED && job->error.problem != PROBLEM_NONE;
     if (!is_success && !is_failure) {
         return err_set(e, ERR_INVALID, "a job ends with its output, or with its error");

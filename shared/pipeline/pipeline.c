@@ -14,12 +14,24 @@ void pipeline_event(struct queue *queue, const struct job *job, const char *what
     (void)queue_publish_event(queue, key, body, strlen(body), NULL);
 }
 
-enum err pipeline_publish(struct jobs *jobs, struct queue *queue, struct job *job, struct error *e)
+/* Whoever takes from "mp3" looks for an MP3, or sends notices: a probe has neither. */
+static bool is_queued(const struct job *job)
+{
+    return !job_is_final(job) || job->kind != JOB_PROBE || job->webhook_url[0] != '\0';
+}
+
+static enum err put_message(struct queue *queue, const struct job *job, struct error *e)
 {
     bool is_final = job_is_final(job);
     AUTO(mem_free) char *body = is_final ? job_message_mp3(job) : job_message_video(job);
-    enum err rc = queue_put(queue, is_final ? JOB_QUEUE_MP3 : JOB_QUEUE_VIDEO, body, strlen(body),
-                            job->traceparent, e);
+    return queue_put(queue, is_final ? JOB_QUEUE_MP3 : JOB_QUEUE_VIDEO, body, strlen(body),
+                     job->traceparent, e);
+}
+
+enum err pipeline_publish(struct jobs *jobs, struct queue *queue, struct job *job, struct error *e)
+{
+    bool is_final = job_is_final(job);
+    enum err rc = is_queued(job) ? put_message(queue, job, e) : OK;
     if (rc != OK) {
         return rc;
     }

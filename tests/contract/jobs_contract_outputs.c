@@ -1,4 +1,4 @@
-/* Jobs with several outputs, and the largest record there is. */
+/* Jobs with several outputs or with none, and the largest record there is. */
 #include "jobs_contract.h"
 
 #include <string.h>
@@ -43,6 +43,41 @@ static void test_outputs(void **state)
     }
 }
 
+/* A probe succeeds without an MP3; nobody gets a mail about it, and a webhook only who asked. */
+static void test_probe(void **state)
+{
+    (void)state;
+
+    static const enum job_state ends[] = { JOB_SUCCEEDED, JOB_FAILED };
+
+    for (size_t i = 0; i < 2 * ARRAY_LEN(ends); i++) {
+        struct job j;
+        bool has_webhook = i >= ARRAY_LEN(ends);
+        job_init(&j, OWNER);
+        j.kind = JOB_PROBE;
+        (void)text_copy(j.webhook_url, sizeof(j.webhook_url), has_webhook ? "https://a/b" : "");
+        assert_ok(jobs_create(store, &j, NULL));
+        assert_ok(jobs_claim(store, j.id, LEASE_MS, false, &j, NULL));
+        assert_int_equal(j.kind, JOB_PROBE);
+        j.state = ends[i % ARRAY_LEN(ends)];
+        j.error.problem = j.state == JOB_FAILED ? PROBLEM_UNSUPPORTED_FORMAT : PROBLEM_NONE;
+        j.input = (struct job_input){ .container = "wav", .track_count = 1 };
+        struct job again = j;
+        assert_ok(jobs_finish(store, &j, NULL));
+        assert_ok(jobs_finish(store, &again, NULL)); /* the first answer was lost */
+        struct job stored = reload(&j);
+        assert_same(&j, &stored);
+        assert_int_equal(stored.kind, JOB_PROBE);
+        assert_int_equal(stored.email.due_at_ms, 0);
+        assert_int_equal(stored.webhook.due_at_ms, has_webhook ? stored.finished_at_ms : 0);
+        assert_string_equal(stored.mp3_fid, "");
+        assert_string_equal(stored.input.container, "wav");
+    }
+    struct job convert = new_running(LEASE_MS);
+    convert.state = JOB_SUCCEEDED;
+    assert_err(ERR_INVALID, jobs_finish(store, &convert, NULL));
+}
+
 /* All that a user and a file can make long. */
 static void test_largest_record(void **state)
 {
@@ -81,6 +116,7 @@ static void test_largest_record(void **state)
 
 const struct CMUnitTest output_cases[] = {
     CASE(test_outputs),
+    CASE(test_probe),
     CASE(test_largest_record),
 };
 const size_t output_case_count = ARRAY_LEN(output_cases);
