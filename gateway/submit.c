@@ -50,7 +50,7 @@ void reply_job(struct http_request *r, int status, const struct job *j)
     http_reply_json(r, status, job_to_json(j));
 }
 
-static void wait_for_end(struct http_request *r, struct gateway *g, struct job *job, int64_t wait_s)
+void submit_wait(struct http_request *r, struct gateway *g, struct job *job, int64_t wait_s)
 {
     int64_t deadline_ms = clock_mono_ms() + wait_s * 1000;
     while (!job_is_final(job) && clock_mono_ms() < deadline_ms && http_request_is_alive(r)) {
@@ -61,6 +61,10 @@ static void wait_for_end(struct http_request *r, struct gateway *g, struct job *
         }
         *job = now;
     }
+}
+
+void submit_tell_wait(struct http_request *r, int64_t wait_s)
+{
     char applied[32];
     (void)snprintf(applied, sizeof(applied), "wait=%lld", (long long)wait_s);
     http_reply_header(r, "Preference-Applied", applied);
@@ -74,7 +78,8 @@ static void reply_accepted(struct http_request *r, struct gateway *g, struct job
     }
     int64_t wait_s = headers_wait_s(http_request_header(r, "Prefer"), g->settings->max_wait_s);
     if (wait_s > 0) {
-        wait_for_end(r, g, job, wait_s);
+        submit_wait(r, g, job, wait_s);
+        submit_tell_wait(r, wait_s);
     }
     reply_job(r, job_is_final(job) ? 200 : 202, job);
 }
@@ -86,6 +91,19 @@ static void keep_when_in_doubt(struct intake *in, enum err rc)
         intake_accept(in);
         log_error("job %s may or may not be stored; its file is kept", intake_job(in)->id);
     }
+}
+
+enum err submit_look_again(struct gateway *g, struct intake *in)
+{
+    struct job stored;
+    enum err rc = jobs_get(g->jobs, intake_job(in)->id, NULL, &stored, NULL);
+    if (rc != OK) {
+        keep_when_in_doubt(in, rc);
+        return rc;
+    }
+    *intake_job(in) = stored;
+    relay_publish(g->relay, &stored);
+    return OK;
 }
 
 /* The key was used before: the same upload gets the same job, another one is refused. */
@@ -137,17 +155,7 @@ void submit_upload(struct http_request *r, struct gateway *g, struct intake *in)
         reply_replay(r, g, in);
         return;
     }
-    if (rc != OK) {
-        /* A store that failed half-way may have the record after all: then the file must stay. */
-        struct job stored;
-        enum err known = jobs_get(g->jobs, job->id, NULL, &stored, NULL);
-        if (known == OK) {
-            intake_accept(in);
-            relay_publish(g->relay, &stored);
-            reply_accepted(r, g, &stored);
-            return;
-        }
-        keep_when_in_doubt(in, known);
+    if (rc != OK && submit_look_again(g, in) != OK) {
         reply_store_error(r, &e);
         return;
     }

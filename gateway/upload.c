@@ -5,10 +5,10 @@
 
 #include "core/log.h"
 #include "core/text.h"
-#include "core/url.h"
 #include "headers.h"
 #include "http/multipart.h"
 #include "intake.h"
+#include "receive.h"
 #include "routes.h"
 #include "submit.h"
 
@@ -43,38 +43,13 @@ static void note_problem(struct upload *u, enum problem p, const char *detail)
     }
 }
 
-static bool is_webhook_url(const char *text)
-{
-    if (!text_starts_with(text, "https://") && !text_starts_with(text, "http://")) {
-        return false;
-    }
-    AUTO(url_free) struct url *url = NULL;
-    return strlen(text) < JOB_WEBHOOK_SIZE && url_parse(text, &url, NULL) == OK &&
-           url->host != NULL;
-}
-
 /* One option of the job, from the query, a header or a form field. */
 static void set_option(void *ctx, const char *name, const char *value)
 {
     struct upload *u = ctx;
     struct job *job = intake_job(u->intake);
     char detail[JOB_DETAIL_SIZE] = "";
-    if (strcmp(name, "filename") == 0) {
-        text_clean_filename(job->filename, sizeof(job->filename), value);
-    } else if (strcmp(name, "tag") == 0) {
-        if (!text_is_utf8(value, strlen(value)) || !text_copy(job->tag, sizeof(job->tag), value)) {
-            (void)snprintf(detail, sizeof(detail), "tag: UTF-8 text of at most %d bytes.",
-                           JOB_TAG_SIZE - 1);
-        }
-    } else if (strcmp(name, "webhook_url") == 0) {
-        if (!is_webhook_url(value)) {
-            (void)snprintf(detail, sizeof(detail),
-                           "webhook_url: an http(s) address of at most %d bytes.",
-                           JOB_WEBHOOK_SIZE - 1);
-        } else {
-            (void)text_copy(job->webhook_url, sizeof(job->webhook_url), value);
-        }
-    } else {
+    if (!receive_label(job, name, value, detail)) {
         struct error e = { 0 };
         enum err rc = job_request_set(&job->request, name, value, &e);
         if (rc == ERR_NOT_FOUND) {
@@ -253,38 +228,17 @@ static enum err settle(struct upload *u, struct error *e)
     return rc;
 }
 
-static void reply_too_large(struct http_request *r, const struct gateway *g)
-{
-    http_reply_problem(r, PROBLEM_INPUT_TOO_LARGE, "A file may have at most %lld bytes.",
-                       (long long)g->settings->max_upload_bytes);
-}
-
 /* What both kinds of upload need before their first byte. NULL: answered. */
 static struct upload *upload_begin(struct http_request *r, struct gateway *g, int64_t max_body)
 {
-    if (http_request_content_length(r) > max_body) {
-        log_info("upload refused: %lld bytes announced", (long long)http_request_content_length(r));
-        reply_too_large(r, g);
-        return NULL;
-    }
-    struct intake *intake = NULL;
-    struct error e = { 0 };
-    if (intake_new(g, http_request_user(r), &intake, &e) != OK) {
-        log_info("upload refused: %s", e.text);
-        http_reply_header(r, "Retry-After", "5");
-        http_reply_problem(r, PROBLEM_TOO_MANY_REQUESTS,
-                           "You have %lld uploads under way; wait for one to end.",
-                           (long long)g->settings->max_uploads_per_user);
+    struct intake *intake = receive_begin(r, g, max_body);
+    if (intake == NULL) {
         return NULL;
     }
     struct upload *u = xcalloc(1, sizeof(*u));
     u->gateway = g;
     u->intake = intake;
     buf_init(&u->field, 4096);
-    struct job *job = intake_job(intake);
-    (void)text_copy(job->traceparent, sizeof(job->traceparent), http_request_traceparent(r));
-    text_clean_filename(job->filename, sizeof(job->filename), "upload");
-    log_context(http_request_trace_id(r), job->id);
     http_request_set_state(r, u);
     http_request_each_query(r, set_option, u);
     options_from_headers(u, r);
@@ -321,9 +275,7 @@ void upload_form_begin(struct http_request *r, void *ctx)
 void upload_raw_begin(struct http_request *r, void *ctx)
 {
     struct gateway *g = ctx;
-    const char *type = http_request_header(r, "Content-Type");
-    if (type != NULL && (text_starts_with(type, "multipart/") ||
-                         text_starts_with(type, "application/x-www-form-urlencoded"))) {
+    if (receive_is_form(r)) {
         log_info("upload refused: a form was sent where a file belongs");
         http_reply_problem(r, PROBLEM_UNSUPPORTED_TYPE,
                            "The body is the file itself here (curl --data-binary or -T); "
@@ -356,7 +308,7 @@ static bool refuse_body(struct http_request *r, struct upload *u)
     struct error e = { 0 };
     enum err rc = http_request_body_error(r, &e);
     if (u->is_too_large) {
-        reply_too_large(r, u->gateway);
+        receive_reply_too_large(r, u->gateway);
     } else if (rc == ERR_EXISTS && u->file_count > 1) {
         http_reply_problem(r, PROBLEM_FILE_COUNT,
                            "The form holds several files; send one at a time.");
