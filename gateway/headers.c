@@ -46,7 +46,7 @@ int64_t headers_wait_s(const char *prefer, int64_t max_s)
         wait_s = wait_of(at, max_s);
         at = strchr(at, ',');
     }
-    return wait_s > 0 ? wait_s : 0;
+    return wait_s;
 }
 
 bool headers_idempotency_key(char *dst, size_t size, const char *key)

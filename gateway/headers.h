@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The seconds of `Prefer: wait=N` (RFC 7240) for which an answer may be held, at most max_s; 0
+/* The seconds of `Prefer: wait=N` (RFC 7240) for which an answer may be held, at most max_s; -1
  * without one. `prefer` may be NULL. */
 int64_t headers_wait_s(const char *prefer, int64_t max_s);
 /* Copies an Idempotency-Key: a quoted string of the structured fields, or the same without its

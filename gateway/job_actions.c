@@ -57,6 +57,7 @@ void job_retry_handle(struct http_request *r, void *ctx)
     }
     struct job job;
     job_init(&job, old.owner);
+    job.kind = old.kind;
     job.request = old.request;
     job.size_bytes = old.size_bytes;
     (void)text_copy(job.tag, sizeof(job.tag), old.tag);
@@ -88,6 +89,22 @@ static void remove_file(struct blobs *bucket, const char *id)
     }
 }
 
+enum err job_remove(struct gateway *g, const struct job *job, struct error *e)
+{
+    enum err rc = jobs_remove(g->jobs, job->id, job->owner, e);
+    if (rc != OK) {
+        return rc;
+    }
+    reuse_remove_outputs(g, job);
+    /* A retry or a probe shares its source and its cover with another job. */
+    struct job other;
+    if (jobs_get_by_video(g->jobs, job->video_fid, &other, NULL) == ERR_NOT_FOUND) {
+        remove_file(g->videos, job->video_fid);
+        remove_file(g->videos, job->cover_fid);
+    }
+    return OK;
+}
+
 void job_delete_handle(struct http_request *r, void *ctx)
 {
     struct gateway *g = ctx;
@@ -101,19 +118,12 @@ void job_delete_handle(struct http_request *r, void *ctx)
         rc = jobs_get(g->jobs, id, owner, &job, &e);
     }
     if (rc == OK) {
-        rc = jobs_remove(g->jobs, id, owner, &e);
+        log_context(http_request_trace_id(r), id);
+        rc = job_remove(g, &job, &e);
     }
     if (rc != OK) {
         reply_store_error(r, &e);
         return;
-    }
-    log_context(http_request_trace_id(r), id);
-    reuse_remove_outputs(g, &job);
-    /* A retry shares its source and its cover with the job that it repeats. */
-    struct job other;
-    if (jobs_get_by_video(g->jobs, job.video_fid, &other, NULL) == ERR_NOT_FOUND) {
-        remove_file(g->videos, job.video_fid);
-        remove_file(g->videos, job.cover_fid);
     }
     log_info("job and files deleted by their owner");
     http_reply_empty(r, 204);

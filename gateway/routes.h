@@ -29,6 +29,15 @@ void job_get_handle(struct http_request *r, void *ctx);
 void job_cancel_handle(struct http_request *r, void *ctx);
 void job_retry_handle(struct http_request *r, void *ctx);
 void job_delete_handle(struct http_request *r, void *ctx);
+/* Removes a job's record, and its files as far as no other job has them. Files that cannot be
+ * removed are logged. ERR_NOT_FOUND: it is gone already. */
+enum err job_remove(struct gateway *g, const struct job *job, struct error *e) MUST_CHECK;
+/* probe.c */
+void probe_begin(struct http_request *r, void *ctx);
+enum err probe_data(struct http_request *r, void *ctx, const void *bytes, size_t len,
+                    struct error *e);
+void probe_handle(struct http_request *r, void *ctx);
+void probe_done(struct http_request *r, void *ctx);
 /* download.c */
 void download_handle(struct http_request *r, void *ctx);
 /* pages.c */

@@ -135,11 +135,12 @@ def test_progress_is_seen(stack, user):
 
     def look():
         now = user.job(job["id"])
-        seen.append(now["progress"])
+        seen.append({**now["progress"], "input": now["input"]})
         return now["state"] not in ("queued", "running") or 0 < now["progress"]["percent"] < 100
 
     wait_until(look, 60)
     assert 0 < seen[-1]["percent"] < 100, seen
+    assert seen[0]["input"] is None and [track["codec"] for track in seen[-1]["input"]["tracks"]] == ["aac"]
     assert seen[-1]["duration_s"] == pytest.approx(900, rel=0.01)
     assert seen[-1]["speed"] > 0
     user.post(f"/v1/jobs/{job['id']}/cancel")

@@ -18,8 +18,8 @@ static void wait_is_read(void **state)
         const char *prefer;
         int64_t wait_s;
     } cases[] = {
-        { NULL, 0 },
-        { "", 0 },
+        { NULL, -1 },
+        { "", -1 },
         { "wait=30", 30 },
         { "Wait=30", 30 },
         { "wait = 30", 30 },
@@ -31,14 +31,14 @@ static void wait_is_read(void **state)
         { "wait=61", 60 },
         { "wait=99999999999999999999999", 60 },
         { "wait=0", 0 },
-        { "wait=-1", 0 },
-        { "wait=", 0 },
-        { "wait", 0 },
-        { "wait=x", 0 },
-        { "mywait=30", 0 },
-        { "await=30", 0 },
-        { "handling=strict; wait=30", 0 },
-        { "waitwaitwait=30", 0 },
+        { "wait=-1", -1 },
+        { "wait=", -1 },
+        { "wait", -1 },
+        { "wait=x", -1 },
+        { "mywait=30", -1 },
+        { "await=30", -1 },
+        { "handling=strict; wait=30", -1 },
+        { "waitwaitwait=30", -1 },
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
