@@ -270,10 +270,13 @@ void api_print_job(const json_t *job, bool json)
     detail = detail[0] != '\0' ? detail : text_of(error, "title");
     double percent = json_number_value(
         json_object_get(json_object_get(job, "progress"), "percent"));
+    /* A job is a conversion unless it says otherwise. */
+    bool is_probe = strcmp(text_of(job, "kind"), "probe") == 0;
     AUTO(mem_free)
-    char *line = xasprintf("%s  %-9s %5.1f %%  %.19s  %s%s%s", text_of(job, "id"),
+    char *line = xasprintf("%s  %-9s %5.1f %%  %.19s  %s%s%s%s", text_of(job, "id"),
                            text_of(job, "state"), percent, text_of(job, "created_at"),
-                           text_of(job, "filename"), detail[0] != '\0' ? "  " : "", detail);
+                           is_probe ? "probe of " : "", text_of(job, "filename"),
+                           detail[0] != '\0' ? "  " : "", detail);
     AUTO(mem_free) char *clean = escape_controls(line);
     (void)printf("%s\n", clean);
     (void)fflush(stdout);

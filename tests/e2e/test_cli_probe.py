@@ -1,6 +1,8 @@
 """`unreel probe`: what is in a file, on this machine and without a server."""
+import json
 import subprocess
 
+import requests
 from harness import media
 from harness.cli import client, home, server, unreel  # noqa: F401
 from harness.stack import binary_folder
@@ -40,6 +42,19 @@ def test_json_is_what_a_job_shows(client, tmp_path):
     assert [(track["codec"], track["language"], track["channels"], track["sample_rate"], track["default"]) for track in found["tracks"]] == [
         ("vorbis", "deu", 1, 48000, False), ("vorbis", "eng", 2, 48000, True)]
     assert [(chapter["start_s"], chapter["end_s"]) for chapter in found["chapters"]] == [(0, 1.5), (1.5, 3)]
+
+
+def test_jobs_tell_a_probe(client, server, tmp_path):
+    token = json.loads((tmp_path / ".config" / "unreel" / "session.json").read_text())["token"]
+    answer = requests.post(server.url + "/v1/probe", params={"filename": "looked at.wav"}, data=media.clip("wav").read_bytes(), timeout=60,
+                           headers={"Authorization": f"Bearer {token}", "Prefer": "wait=0"})
+    job_id = answer.json()["id"]
+    line, = (line for line in client.run("jobs").splitlines() if line.startswith(job_id))
+    assert line.endswith("probe of looked at.wav")
+    client.run("watch", job_id)
+    assert client.json("jobs", job_id)["kind"] == "probe"
+    client.run("download", job_id, code=4)
+    client.run("jobs", "--delete", job_id)
 
 
 def test_table(unreel, tmp_path):
