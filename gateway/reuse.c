@@ -20,7 +20,7 @@ static bool has_outputs(struct gateway *g, const struct job *job)
 
 bool reuse_find(struct gateway *g, const struct job *job, struct job *ret_first)
 {
-    if (!g->settings->reuse || job->cover_fid[0] != '\0') {
+    if (!g->settings->reuse || job->kind != JOB_CONVERT || job->cover_fid[0] != '\0') {
         return false;
     }
     struct error e = { 0 };
