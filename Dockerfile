@@ -9,7 +9,7 @@ RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-ins
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 # A LAME for processors with AVX2; on others the loader takes the distribution's.
-COPY scripts/lame.sh scripts/
+COPY scripts/lame.sh scripts/source-package.sh scripts/
 RUN scripts/lame.sh /out/usr && rm /out/usr.log
 COPY CMakeLists.txt CMakePresets.json ./
 COPY cmake cmake

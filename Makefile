@@ -6,7 +6,7 @@ ONLY ?=
 VIDEO ?=
 FUZZ_S ?= 600
 
-.PHONY: help demo test fuzz bench lame install fmt lint clean
+.PHONY: help demo test fuzz bench lame libav install fmt lint clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -26,6 +26,9 @@ bench: ## measure; ONLY=engine|gateway|pipeline for one group
 
 lame: ## build LAME anew for processors with AVX2, a tenth faster; make install installs it too
 	@scripts/lame.sh
+
+libav: ## build what the engine needs of libav, static: it starts in no time; make install takes it
+	@scripts/libav.sh
 
 install: ## build the release and install it (PREFIX, DESTDIR)
 	@DESTDIR="$(DESTDIR)" scripts/install.sh "$(PREFIX)"

@@ -1,6 +1,9 @@
 # Every library comes from the system by pkg-config; a module links PkgConfig::NAME.
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
+if(UNREEL_LIBAV_PREFIX)
+  list(PREPEND CMAKE_PREFIX_PATH "${UNREEL_LIBAV_PREFIX}")
+endif()
 
 function(unreel_dependency name)
   pkg_check_modules(${name} REQUIRED IMPORTED_TARGET GLOBAL ${ARGN})

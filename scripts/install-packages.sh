@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what is missing of the Debian packages that the named groups need: build, demo, man, test.
-#   install-packages.sh build [demo] [man] [test]
+# Installs what is missing of the Debian packages that the named groups need: build, demo, libav, man, test.
+#   install-packages.sh build [demo] [libav] [man] [test]
 # With nothing missing it needs neither network nor root.
 set -euo pipefail
 
@@ -9,6 +9,7 @@ build=(build-essential cmake ninja-build pkg-config
     libswresample-dev libswscale-dev libavutil-dev libmp3lame-dev libebur128-dev libjansson-dev libsqlite3-dev
     libcurl4-openssl-dev libargon2-dev libseccomp-dev libssl-dev)
 man=(help2man)
+libav=(build-essential pkg-config nasm zlib1g-dev libbz2-dev libdav1d-dev)
 demo=(ffmpeg espeak-ng curl jq python3)
 test=(clang-14 clang-tidy-14 clang-format-14 libclang-rt-14-dev libcmocka-dev
     python3 python3-pytest python3-pika python3-pymongo python3-gridfs python3-aiosmtpd python3-yaml
@@ -21,6 +22,7 @@ for group in "$@"; do
     case $group in
     build) wanted+=("${build[@]}") ;;
     demo) wanted+=("${demo[@]}") ;;
+    libav) wanted+=("${libav[@]}") ;;
     man) wanted+=("${man[@]}") ;;
     test) wanted+=("${test[@]}") ;;
     *)

@@ -4,5 +4,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 scripts/install-packages.sh build man
-scripts/build.sh release
-cmake --install build/release --prefix "$1"
+# What `make libav` built is used where it is.
+preset=release
+[ ! -e build/libav/lib/libavformat.a ] || preset=lean
+scripts/build.sh $preset
+cmake --install build/$preset --prefix "$1"

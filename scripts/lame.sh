@@ -32,36 +32,6 @@ finish() {
 trap finish EXIT
 exec 3>&2 # a failure comes from where 2 is the log
 
-# apt with the sources of the packages that this machine installs, in folders of its own: nothing of the system's
-# changes. Hooks that are run after an update are for the system's own lists.
-configure_apt() {
-    mkdir -p "$work/lists/partial" "$work/cache/archives/partial" "$work/sources"
-    local file
-    for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
-        [ ! -e "$file" ] || sed -nE 's/^deb([[:space:]])/deb-src\1/p' "$file" >>"$work/sources/machine.list"
-    done
-    for file in /etc/apt/sources.list.d/*.sources; do
-        [ ! -e "$file" ] || sed -E 's/^Types:.*/Types: deb-src/' "$file" >"$work/sources/${file##*/}"
-    done
-    cat >"$work/apt.conf" <<-END
-		Dir::Etc::SourceList "/dev/null";
-		Dir::Etc::SourceParts "$work/sources/";
-		Dir::State::Lists "$work/lists";
-		Dir::Cache "$work/cache";
-		#clear APT::Update::Pre-Invoke;
-		#clear APT::Update::Post-Invoke;
-		#clear APT::Update::Post-Invoke-Success;
-	END
-}
-
-# What apt unpacks it has checked against the signed index.
-fetch() {
-    cd "$work"
-    apt-get -q -c "$work/apt.conf" update
-    apt-get -q -c "$work/apt.conf" source --download-only lame
-    dpkg-source --no-check -x lame_*.dsc source
-}
-
 build() {
     mkdir "$work/build" && cd "$work/build"
     ../source/configure --disable-frontend --disable-gtktest --disable-static \
@@ -73,8 +43,7 @@ build() {
 }
 
 {
-    configure_apt
-    fetch
+    scripts/source-package.sh lame "$work"
     failing="LAME does not build"
     failing_status=1
     build
