@@ -44,6 +44,12 @@ def film(seconds, kbit):
         "-map", "0:v", "-map", "1:a", "-t", str(seconds), "-c", "copy"])
 
 
+def mp3_film(seconds, kbit):
+    """A film whose sound is MP3 already."""
+    return media.make(f"bench-mp3-{seconds}s-{kbit}k", "mp4", [
+        "-i", str(film(seconds, kbit)), "-map", "0", "-c:v", "copy", "-c:a", "libmp3lame", "-b:a", "192k"])
+
+
 def camera(seconds):
     """20 Mbit/s as cameras write it: a second of picture, a second of sound."""
     return media.make(f"bench-camera-{seconds}s", "mp4", [

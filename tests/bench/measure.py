@@ -19,6 +19,7 @@ REACH = {
     "engine.cbr192.20min.wall": "<= 0.52", "engine.cbr192.20min.cpu": "<= 1.00", "engine.cbr192.60s.wall": "<= 0.65",
     "engine.cbr192.10s.wall": "<= 0.85", "engine.v2.20min.wall": "<= 0.55", "engine.rss": "<= 110",
     "engine.cbr192.20min.wall.hwcaps": "<= 0.47", "engine.fetch.camera": "<= 0.12",
+    "engine.copy.wall": "<= 0.8",
     "gateway.upload.wall": "<= 0.9", "gateway.download.wall": "<= 1.2", "gateway.mem": "<= 2",
     "gateway.job_get.vs_flask": ">= 8",
     "pipeline.latency.embedded": "<= 150", "pipeline.latency.servers": "<= 300", "pipeline.scale": ">= 1.9",
