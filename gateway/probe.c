@@ -149,19 +149,18 @@ static bool take_body(struct http_request *r, struct probe *p)
 {
     struct error e = { 0 };
     enum err rc = http_request_body_error(r, &e);
+    if (rc == OK && intake_size(p->intake) == 0) {
+        http_reply_problem(r, PROBLEM_EMPTY_UPLOAD,
+                           "The file is empty; send one, or name one that is here by fid.");
+        return false;
+    }
+    rc = rc == OK ? intake_commit(p->intake, &e) : rc;
     if (p->is_too_large) {
         receive_reply_too_large(r, p->gateway);
     } else if (rc != OK) {
         reply_store_error(r, &e);
-    } else if (intake_size(p->intake) == 0) {
-        http_reply_problem(r, PROBLEM_EMPTY_UPLOAD,
-                           "The file is empty; send one, or name one that is here by fid.");
-    } else if (intake_commit(p->intake, &e) != OK) {
-        reply_store_error(r, &e);
-    } else {
-        return true;
     }
-    return false;
+    return rc == OK;
 }
 
 static int64_t wait_of(struct http_request *r, const struct gateway *g)

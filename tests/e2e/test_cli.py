@@ -293,7 +293,7 @@ def test_convert_broken_off_leaves_nothing(unreel, tmp_path):
 def test_help_and_wrong_usage(unreel):
     text = unreel.run("--help")
     commands = re.findall(r"^  (\w+)  ", text.split("Commands:")[1].split("Options:")[0], re.M)
-    assert commands == ["serve", "convert", "login", "upload", "jobs", "download", "watch", "user", "dlq"]
+    assert commands == ["serve", "convert", "probe", "login", "upload", "jobs", "download", "watch", "user", "dlq"]
     for code in range(7):
         assert re.search(rf"^  {code}  \w", text, re.M)
     everything = unreel.run("help", "all")

@@ -29,7 +29,7 @@ def walk(lines, folder, address, password, video):
     script = ["set -e"]
     for line in lines:
         line = re.sub(r"http://127\.0\.0\.1:\d+", address, line.replace("PASSWORD", password))
-        if line.split()[-1].endswith("/upload") or "-T video.mp4" in line:
+        if line.split()[-1].endswith("/upload") or "-T video.mp4" in line and "/v1/jobs" in line:
             script += [f"ANSWER=$({line})", "ID=$(echo \"$ANSWER\" | jq -r .id)",
                        f"until [ $(curl -sS -H \"Authorization: Bearer $TOKEN\" {address}/v1/jobs/$ID | jq -r .state) = "
                        "succeeded ]; do sleep 0.2; done"]
@@ -69,9 +69,9 @@ def test_readme_is_true(server, unreel, tmp_path):
     lines = curl_lines(section)
     assert len(lines) >= 4, lines
     shown = walk(lines, tmp_path, server.url, server.password, media.clip("mp4"))
-    assert '"state":"succeeded"' in shown.replace(" ", "")
+    assert '"state":"succeeded"' in shown.replace(" ", "") and '{"container":"mov,' in shown.replace(" ", "")
     own = [line.strip().split() for line in section.splitlines() if line.startswith("    unreel ")]
-    assert [words[1] for words in own] == ["login", "upload", "convert"]
+    assert [words[1] for words in own] == ["login", "upload", "convert", "probe"]
     for words in own:
         words = [server.url if word.startswith("http://") else word for word in words[1:]]
         unreel.run(*words, stdin=server.password + "\n")
