@@ -192,6 +192,21 @@ def test_a_source_that_is_deleted_meanwhile(make_stack):
     assert own.engines.blob_ids("videos") == set()
 
 
+def test_probes_and_conversions_of_one_file(make_stack):
+    """Neither is answered with what the other made."""
+    own = make_stack()
+    user = own.admin()
+    looked_at = user.wait_job(accepted(probe(user, media.clip("m4a"), headers=NO_WAIT))["id"])
+    converted = user.convert(media.clip("m4a"))
+    assert converted["sha256"] == looked_at["sha256"]
+    assert (converted["kind"], len(converted["outputs"]), converted["same_as"]) == ("convert", 1, None)
+    again = user.wait_job(accepted(probe(user, media.clip("m4a"), headers=NO_WAIT))["id"])
+    assert (again["kind"], again["outputs"], again["same_as"]) == ("probe", [], None)
+    for job in (looked_at, again):
+        assert user.delete(f"/v1/jobs/{job['id']}").status_code == 204
+    assert own.engines.blob_ids("videos") == {converted["id"]} and own.engines.blob_ids("mp3s") == {converted["mp3_fid"]}
+
+
 def test_while_it_is_waited_for(make_stack):
     """It holds a place among the user's uploads, and can be cancelled as any job."""
     own = make_stack(gateway={"UNREEL_MAX_UPLOADS_PER_USER": 1}, converters=0)
