@@ -101,21 +101,6 @@ static enum err begin_segment(struct encoder *enc, int64_t start, struct failure
     return OK;
 }
 
-/* LAME makes the sound softer at low bitrates (by 0.4 dB at 128 kbit/s), so that less of it clips.
- * Here it stays as loud as it was: who wants another level says so, and is told what was reached.
- */
-static lame_t make_first_lame(struct segment_params *p)
-{
-    lame_t lame = segment_make_lame(p);
-    float scale = lame == NULL ? 1 : lame_get_scale(lame);
-    if (scale <= 0 || scale == 1) {
-        return lame;
-    }
-    (void)lame_close(lame);
-    p->scale = 1 / scale;
-    return segment_make_lame(p);
-}
-
 enum err encoder_open(const struct encoder_params *params, struct encoder **ret_encoder,
                       struct failure *f)
 {
@@ -138,7 +123,7 @@ enum err encoder_open(const struct encoder_params *params, struct encoder **ret_
     }
     /* Here, so that a refusal is told at once, and the tables that LAME's instances share are made
      * before there are two at a time. */
-    enc->filling->lame = make_first_lame(&enc->params);
+    enc->filling->lame = segment_make_first_lame(&enc->params);
     if (enc->filling->lame == NULL) {
         return failure_set(f, PROBLEM_INTERNAL, "LAME refused %d Hz, %d channels, %d kbit/s",
                            params->sample_rate_hz, params->channels, params->options->bitrate_kbps);

@@ -53,6 +53,18 @@ lame_t segment_make_lame(const struct segment_params *p)
     return lame;
 }
 
+lame_t segment_make_first_lame(struct segment_params *p)
+{
+    lame_t lame = segment_make_lame(p);
+    float scale = lame == NULL ? 1 : lame_get_scale(lame);
+    if (scale <= 0 || scale == 1) {
+        return lame;
+    }
+    (void)lame_close(lame);
+    p->scale = 1 / scale;
+    return segment_make_lame(p);
+}
+
 void segment_init(struct segment *s, struct segment_params *p, int64_t start)
 {
     *s = (struct segment){ .task = { .run = segment_encode },

@@ -185,7 +185,7 @@ void mp3_encode_serial(struct mp3 *m, const struct sound *s, const struct job_op
     struct segment_params params = { .options = *options,
                                      .sample_rate_hz = s->rate,
                                      .channels = s->channels };
-    lame_t lame = segment_make_lame(&params);
+    lame_t lame = segment_make_first_lame(&params);
     must(lame != NULL);
     for (size_t done = 0; done < s->samples;) {
         float pcm[2][1152];
