@@ -67,6 +67,11 @@ static enum err rewrite_file(void *ctx, int output, int64_t offset, const void *
     return mp3_files_rewrite(&((struct conversion *)ctx)->outputs, output, offset, bytes, len, e);
 }
 
+static enum err restart_file(void *ctx, int output, struct error *e)
+{
+    return mp3_files_restart(&((struct conversion *)ctx)->outputs, output, e);
+}
+
 static void show_progress(void *ctx, double media_time_s, double duration_s)
 {
     struct conversion *c = ctx;
@@ -161,6 +166,7 @@ static int convert(struct conversion *c, const struct wishes *w, struct engine_r
                               .read_cover = w->cover_path != NULL ? read_cover : NULL,
                               .write = write_file,
                               .rewrite = rewrite_file,
+                              .restart = restart_file,
                               .on_input = ignore_input,
                               .on_progress = show_progress,
                               .keep_going = go_on,

@@ -94,6 +94,15 @@ enum err mp3_files_rewrite(struct mp3_files *m, int number, int64_t offset, cons
     return n == (ssize_t)len ? OK : err_set_errno(e, ERR_FAULT, errno, "write the MP3's tag");
 }
 
+enum err mp3_files_restart(struct mp3_files *m, int number, struct error *e)
+{
+    int fd = m->files[number].fd;
+    m->has_bytes[number] = false;
+    return ftruncate(fd, 0) == 0 && lseek(fd, 0, SEEK_SET) == 0
+               ? OK
+               : err_set_errno(e, ERR_FAULT, errno, "write the MP3 anew");
+}
+
 enum err mp3_files_commit(struct mp3_files *m, struct error *e)
 {
     enum err rc = OK;

@@ -30,6 +30,8 @@ enum err mp3_files_write(struct mp3_files *m, int number, const void *bytes, siz
                          struct error *e) MUST_CHECK;
 enum err mp3_files_rewrite(struct mp3_files *m, int number, int64_t offset, const void *bytes,
                            size_t len, struct error *e) MUST_CHECK;
+/* Takes back what was written. */
+enum err mp3_files_restart(struct mp3_files *m, int number, struct error *e) MUST_CHECK;
 /* Gives all their names; those that have one by then keep it when a later one fails. */
 enum err mp3_files_commit(struct mp3_files *m, struct error *e) MUST_CHECK;
 /* Removes what has no name yet, and frees all. */

@@ -80,6 +80,18 @@ static enum err rewrite_output(void *ctx, int number, int64_t offset, const void
     return blob_rewrite(a->outputs[number].writer, offset, bytes, len, e);
 }
 
+/* Under another id: a file of the store's is never taken back. */
+static enum err restart_output(void *ctx, int number, struct error *e)
+{
+    (void)e;
+    struct attempt *a = ctx;
+    struct attempt_output *output = &a->outputs[number];
+    blob_abort(output->writer);
+    output->writer = NULL;
+    output->fid[0] = '\0';
+    return OK;
+}
+
 /* One of several is set aside, so that memory does not grow with their number. None is committed
  * before all are whole: what a crash leaves uncommitted is found and removed. */
 static enum err end_output(void *ctx, int number, struct error *e)
@@ -431,6 +443,7 @@ enum attempt_result attempt_run(struct converter *c, struct job *job, struct que
                               .read = read_input,
                               .write = write_output,
                               .rewrite = rewrite_output,
+                              .restart = restart_output,
                               .end_output = end_output,
                               .on_input = on_input,
                               .on_progress = on_progress,

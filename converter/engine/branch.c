@@ -58,6 +58,11 @@ void branch_free(struct branch *b)
     }
 }
 
+int branch_number(const struct branch *b)
+{
+    return b->params.output->number;
+}
+
 int branch_sample_rate_hz(const struct branch *b)
 {
     return b->sample_rate_hz;
@@ -76,6 +81,11 @@ bool branch_is_over(const struct branch *b)
 bool branch_has_output(const struct branch *b)
 {
     return output_has_begun(&b->output);
+}
+
+enum err branch_restart(struct branch *b)
+{
+    return output_restart(&b->output);
 }
 
 static int64_t to_ms(const struct branch *b, int64_t samples)

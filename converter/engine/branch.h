@@ -44,6 +44,7 @@ DEFINE_AUTO(struct branch *, branch_free)
 /* Once, when the first frame has told what "as the source" means. */
 enum err branch_start(struct branch *b, int source_rate_hz, int source_channels,
                       struct failure *f) MUST_CHECK;
+int branch_number(const struct branch *b);
 int branch_sample_rate_hz(const struct branch *b);
 int branch_channels(const struct branch *b);
 
@@ -56,6 +57,8 @@ void branch_skip(struct branch *b, int64_t seconds);
 /* Whether it wants no more. */
 bool branch_is_over(const struct branch *b);
 bool branch_has_output(const struct branch *b);
+/* Takes back what was written of an output that is not over; another pass begins it anew. */
+enum err branch_restart(struct branch *b) MUST_CHECK;
 /* After the last sample: ends the output unless that was done. Of a chapter behind the sound's end
  * nothing is made. */
 enum err branch_finish(struct branch *b, struct failure *f) MUST_CHECK;

@@ -26,6 +26,7 @@ struct convert {
     struct job_input described;
     struct plan plan;
     struct branch_measured measured[JOB_OUTPUTS_MAX];
+    int64_t told_us;
 };
 
 static enum err send_input(const struct convert *c)
@@ -77,14 +78,12 @@ static enum err take_frames(struct convert *c, struct failure *f)
     return err != OK ? err : demux_open(c->input, &c->demux, f);
 }
 
-/* The pass that has to be over before the one that encodes begins. */
-static enum err measure(struct convert *c, const struct pass_params *params, struct failure *f)
+/* Once more from the start. */
+static enum err reopen(struct convert *c, struct failure *f)
 {
-    int outputs = 0;
-    enum err err = pass_run(params, c->demux, true, &outputs, f);
     demux_close(c->demux);
     c->demux = NULL;
-    return err != OK ? err : demux_open(c->input, &c->demux, f);
+    return demux_open(c->input, &c->demux, f);
 }
 
 static enum err run_passes(struct convert *c, struct failure *f)
@@ -94,10 +93,22 @@ static enum err run_passes(struct convert *c, struct failure *f)
                                   .crew = c->crew,
                                   .plan = &c->plan,
                                   .heads = c->heads,
-                                  .measured = c->measured };
-    int outputs = 0;
-    enum err err = plan_has_measuring(&c->plan) ? measure(c, &params, f) : OK;
-    err = err != OK ? err : pass_run(&params, c->demux, false, &outputs, f);
+                                  .measured = c->measured,
+                                  .told_us = &c->told_us };
+    struct pass_result result = { 0 };
+    enum err err = OK;
+    if (plan_has_measuring(&c->plan)) {
+        err = pass_run(&params, c->demux, true, &result, f);
+        err = err != OK ? err : reopen(c, f);
+    }
+    err = err != OK ? err : pass_run(&params, c->demux, false, &result, f);
+    int outputs = result.outputs;
+    if (err == OK && result.is_broken_off) {
+        plan_forbid_copies(&c->plan);
+        err = reopen(c, f);
+        err = err != OK ? err : pass_run(&params, c->demux, false, &result, f);
+        outputs += result.outputs;
+    }
     if (err == OK && outputs == 0) {
         return failure_set(f, PROBLEM_TRIM_RANGE,
                            "The sound ends before the first chapter begins.");

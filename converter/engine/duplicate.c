@@ -70,6 +70,11 @@ void duplicate_free(struct duplicate *d)
     }
 }
 
+int duplicate_number(const struct duplicate *d)
+{
+    return d->params.output->number;
+}
+
 bool duplicate_is_over(const struct duplicate *d)
 {
     return d->is_over;
@@ -78,6 +83,16 @@ bool duplicate_is_over(const struct duplicate *d)
 bool duplicate_has_output(const struct duplicate *d)
 {
     return output_has_begun(&d->output);
+}
+
+bool duplicate_has_changed(const struct duplicate *d)
+{
+    return copy_has_changed(d->copy);
+}
+
+enum err duplicate_restart(struct duplicate *d)
+{
+    return output_restart(&d->output);
 }
 
 int64_t duplicate_us(const struct duplicate *d)

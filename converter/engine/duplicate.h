@@ -26,8 +26,14 @@ DEFINE_AUTO(struct duplicate *, duplicate_free)
 
 enum err duplicate_packet(struct duplicate *d, const AVPacket *packet,
                           struct failure *f) MUST_CHECK;
+int duplicate_number(const struct duplicate *d);
 bool duplicate_is_over(const struct duplicate *d);
 bool duplicate_has_output(const struct duplicate *d);
+/* After a failure: whether the source has changed into something that cannot be copied, but decoded
+ * and encoded. */
+bool duplicate_has_changed(const struct duplicate *d);
+/* As branch_restart. */
+enum err duplicate_restart(struct duplicate *d) MUST_CHECK;
 /* How much sound there is in it so far. */
 int64_t duplicate_us(const struct duplicate *d);
 /* After the last packet: ends the output unless that was done. */

@@ -43,6 +43,12 @@ enum err output_append(struct output *o, const uint8_t *bytes, size_t len)
     return sink_append(&o->sink, bytes, len);
 }
 
+enum err output_restart(struct output *o)
+{
+    output_release(o);
+    return sink_restart(&o->sink);
+}
+
 void output_report_loudness(struct output *o, const struct loudness_result *r, double gain_db,
                             struct job_output *report)
 {

@@ -33,6 +33,8 @@ enum err output_begin(struct output *o, const struct heads *heads, int64_t start
                       int64_t end_ms) MUST_CHECK;
 /* The first frame is the place for the tag frame, if there is to be one. */
 enum err output_append(struct output *o, const uint8_t *bytes, size_t len) MUST_CHECK;
+/* Takes back what was written. */
+enum err output_restart(struct output *o) MUST_CHECK;
 /* Puts the loudness into the tag and the report; gain_db is what was applied. */
 void output_report_loudness(struct output *o, const struct loudness_result *r, double gain_db,
                             struct job_output *report);

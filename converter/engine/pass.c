@@ -19,7 +19,6 @@ struct pass {
     int64_t from_us, to_us; /* of the sound that is wanted; to 0: not known */
     bool has_jumped;        /* to the first start, or tried */
     int64_t told_at_us;
-    int64_t told_us;
 };
 
 static struct track *find_track(const struct pass *p, int stream)
@@ -56,7 +55,7 @@ static struct branch_params params_of(const struct pass *p, int number)
 
 static bool is_wanted(const struct pass *p, const struct plan_output *output)
 {
-    return !p->is_measuring || plan_is_measured(output);
+    return !output->is_done && (!p->is_measuring || plan_is_measured(output));
 }
 
 static void select_tracks(struct pass *p)
@@ -126,8 +125,9 @@ static enum err tell_progress(struct pass *p)
     }
     p->told_at_us = now_us;
     int64_t us = position_us(p);
-    p->told_us = us > p->told_us ? us : p->told_us;
-    struct protocol_progress m = { p->told_us, p->to_us == 0 ? 0 : p->to_us - p->from_us };
+    int64_t *told_us = p->params->told_us;
+    *told_us = us > *told_us ? us : *told_us;
+    struct protocol_progress m = { *told_us, p->to_us == 0 ? 0 : p->to_us - p->from_us };
     uint8_t frame[PROTOCOL_HEADER_SIZE + PROTOCOL_SMALL_MAX];
     size_t len = protocol_pack_progress(frame, &m);
     return channel_send(p->params->channel, frame, len);
@@ -176,7 +176,7 @@ static enum err read_packets(struct pass *p, AVPacket *packet, struct failure *f
     return OK;
 }
 
-static enum err run(struct pass *p, int *ret_outputs, struct failure *f)
+static enum err run(struct pass *p, struct failure *f)
 {
     plan_span(p->params->plan, p->lookahead.demux, &p->from_us, &p->to_us);
     select_tracks(p);
@@ -192,22 +192,46 @@ static enum err run(struct pass *p, int *ret_outputs, struct failure *f)
     av_packet_free(&packet);
     for (int i = 0; i < p->track_count && err == OK; i++) {
         err = track_finish(p->tracks[i], f);
-        *ret_outputs += track_outputs(p->tracks[i]);
+    }
+    return err;
+}
+
+/* A failure that is none: what cannot be copied to its end is encoded. Into a stream it has gone
+ * already. */
+static bool is_to_be_repeated(const struct pass *p)
+{
+    bool has_changed = false;
+    for (int i = 0; i < p->track_count; i++) {
+        has_changed |= track_has_changed(p->tracks[i]);
+    }
+    return has_changed && !p->params->start->is_output_stream;
+}
+
+static enum err restart(const struct pass *p, struct pass_result *result)
+{
+    enum err err = OK;
+    result->is_broken_off = true;
+    for (int i = 0; i < p->track_count && err == OK; i++) {
+        err = track_restart(p->tracks[i], p->params->plan);
     }
     return err;
 }
 
 enum err pass_run(const struct pass_params *params, struct demux *demux, bool is_measuring,
-                  int *ret_outputs, struct failure *f)
+                  struct pass_result *ret_result, struct failure *f)
 {
     struct pass p = { .params = params,
                       .is_measuring = is_measuring,
                       .lookahead = { .demux = demux },
                       .told_at_us = clock_mono_us() };
-    *ret_outputs = 0;
-    enum err err = run(&p, ret_outputs, f);
+    *ret_result = (struct pass_result){ 0 };
+    enum err err = run(&p, f);
+    if (err != OK && err != ERR_CANCELLED && is_to_be_repeated(&p)) {
+        err = restart(&p, ret_result);
+    }
     lookahead_release(&p.lookahead);
     for (int i = 0; i < p.track_count; i++) {
+        ret_result->outputs += track_outputs(p.tracks[i]);
         track_close(p.tracks[i]);
     }
     return err;

@@ -16,14 +16,20 @@ struct pass_params {
     const struct channel *channel;
     const struct protocol_start *start;
     struct crew *crew;
-    const struct plan *plan;
+    struct plan *plan; /* outputs are marked as done in it when a pass is broken off */
     const struct heads *heads;
     struct branch_measured *measured; /* for each output of the plan */
+    int64_t *told_us;                 /* the progress that was told last: it never goes back */
 };
 
-/* Of a demux that nothing was read from yet. is_measuring: fills `measured`, gives no output.
- * *ret_outputs: how many there were. */
+struct pass_result {
+    int outputs;        /* that have got bytes */
+    bool is_broken_off; /* what was copied has changed: the outputs that are not done are to be made
+                           by another pass, without copying */
+};
+
+/* Of a demux that nothing was read from yet. is_measuring: fills `measured`, gives no output. */
 enum err pass_run(const struct pass_params *params, struct demux *demux, bool is_measuring,
-                  int *ret_outputs, struct failure *f) MUST_CHECK;
+                  struct pass_result *ret_result, struct failure *f) MUST_CHECK;
 
 #endif

@@ -118,6 +118,13 @@ enum err plan_make(const struct job_request *request, const struct demux *d,
     return err;
 }
 
+void plan_forbid_copies(struct plan *plan)
+{
+    for (int i = 0; i < plan->output_count; i++) {
+        plan->outputs[i].may_copy = false;
+    }
+}
+
 void plan_span(const struct plan *plan, const struct demux *d, int64_t *ret_start_us,
                int64_t *ret_end_us)
 {

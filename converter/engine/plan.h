@@ -16,6 +16,7 @@ struct plan_output {
     int track;                         /* job_track.index */
     int stream;                        /* of the container */
     int chapter;                       /* from 1; 0: not one chapter alone */
+    bool is_done;                      /* by a pass that came to its end no more */
     bool may_copy;                     /* MP3 already, and nothing was asked that changes it */
     int64_t start_ms, end_ms;          /* of the source's sound; end 0: to its end */
 };
@@ -35,6 +36,8 @@ enum err plan_make(const struct job_request *request, const struct demux *d,
 /* Whether any output has to be measured before it is made. */
 bool plan_has_measuring(const struct plan *plan);
 bool plan_is_measured(const struct plan_output *output);
+/* All that is still to be done is encoded. */
+void plan_forbid_copies(struct plan *plan);
 /* From the first start to the last end, as far as the container tells; end 0: it does not. */
 void plan_span(const struct plan *plan, const struct demux *d, int64_t *ret_start_us,
                int64_t *ret_end_us);

@@ -1,5 +1,6 @@
 #include "sink.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "core/banned.h"
@@ -51,6 +52,14 @@ enum err sink_patch(struct sink *s, int64_t offset, const uint8_t *bytes, size_t
     }
     memcpy(s->piece + PROTOCOL_PIECE_HEADER_SIZE, bytes, len);
     return send_piece(s, offset, len);
+}
+
+enum err sink_restart(struct sink *s)
+{
+    bool is_sent = s->size_bytes > (int64_t)s->pending;
+    s->size_bytes = 0;
+    s->pending = 0;
+    return is_sent ? send_piece(s, 0, 0) : OK;
 }
 
 enum err sink_end(struct sink *s)

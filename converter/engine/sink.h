@@ -22,6 +22,8 @@ void sink_init(struct sink *s, const struct channel *channel, int number);
 enum err sink_append(struct sink *s, const uint8_t *bytes, size_t len) MUST_CHECK;
 /* Replaces bytes within what was appended: PROTOCOL_PIECE_MAX of them at most. */
 enum err sink_patch(struct sink *s, int64_t offset, const uint8_t *bytes, size_t len) MUST_CHECK;
+/* Takes back all that was appended. */
+enum err sink_restart(struct sink *s) MUST_CHECK;
 /* Nothing comes after it. */
 enum err sink_end(struct sink *s) MUST_CHECK;
 

@@ -221,6 +221,32 @@ enum err track_finish(struct track *t, struct failure *f)
     return err;
 }
 
+bool track_has_changed(const struct track *t)
+{
+    for (int i = 0; i < t->duplicate_count; i++) {
+        if (duplicate_has_changed(t->duplicates[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+enum err track_restart(struct track *t, struct plan *plan)
+{
+    enum err err = OK;
+    for (int i = 0; i < t->branch_count && err == OK; i++) {
+        bool is_over = branch_is_over(t->branches[i]);
+        plan->outputs[branch_number(t->branches[i])].is_done = is_over;
+        err = is_over ? OK : branch_restart(t->branches[i]);
+    }
+    for (int i = 0; i < t->duplicate_count && err == OK; i++) {
+        bool is_over = duplicate_is_over(t->duplicates[i]);
+        plan->outputs[duplicate_number(t->duplicates[i])].is_done = is_over;
+        err = is_over ? OK : duplicate_restart(t->duplicates[i]);
+    }
+    return err;
+}
+
 int track_outputs(const struct track *t)
 {
     int count = 0;

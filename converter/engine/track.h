@@ -37,6 +37,10 @@ enum err track_jump(struct track *t, struct demux *demux, AVPacket *packet, int6
 bool track_is_over(const struct track *t);
 /* After the last packet. Fails when the sound is not what the container had promised. */
 enum err track_finish(struct track *t, struct failure *f) MUST_CHECK;
+/* After a failure: whether it is only that what was copied cannot be copied any more. */
+bool track_has_changed(const struct track *t);
+/* Takes back the outputs that are not over, and marks the others in the plan as done. */
+enum err track_restart(struct track *t, struct plan *plan) MUST_CHECK;
 /* How many outputs have got bytes. */
 int track_outputs(const struct track *t);
 /* How far into the sound it is. */

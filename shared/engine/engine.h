@@ -56,6 +56,8 @@ struct engine_job {
     /* Replaces bytes of an open output, within what was written. */
     enum err (*rewrite)(void *ctx, int output, int64_t offset, const void *bytes, size_t len,
                         struct error *e);
+    /* Takes back what was written of an open output; what is written next begins it anew. */
+    enum err (*restart)(void *ctx, int output, struct error *e);
     /* The output is whole; nothing follows. NULL: not wanted. */
     enum err (*end_output)(void *ctx, int output, struct error *e);
     /* When the container has been read. */

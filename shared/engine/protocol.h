@@ -16,7 +16,8 @@
  * On 1 travel pieces of the outputs: output u32, length u32, offset u64, bytes. An output is a
  * number below JOB_OUTPUTS_MAX; the first piece of one begins it. A piece at the output's present
  * end is appended; one that lies before it is a patch (PROTOCOL_PATCHES_MAX for each output: tag
- * frames are known last). A piece without bytes ends its output, at its end; nothing follows. */
+ * frames are known last). A piece without bytes ends its output, at its end; nothing follows. One
+ * at 0 takes back all of an output that has not ended: what comes then begins it anew (once). */
 #ifndef UNREEL_ENGINE_PROTOCOL_H
 #define UNREEL_ENGINE_PROTOCOL_H
 

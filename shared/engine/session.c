@@ -13,6 +13,7 @@
 /* What the duration and the bitrate allow, and a little for headers. */
 #define OUTPUT_SLACK_BYTES 65536
 #define MPEG_MAX_KBPS 320
+#define RESTARTS_MAX 1
 /* How often the input may be read, on average, until reading is no progress any more; the two
  * passes of loudness take two. */
 #define MAX_TIMES_READ 8
@@ -217,6 +218,18 @@ static enum err broken_piece(struct session *s, const char *what, struct error *
     return err_set(e, ERR_CORRUPT, "engine protocol: output %d: %s", s->piece.output, what);
 }
 
+static enum err restart(struct session *s, struct session_output *output, struct error *e)
+{
+    if (s->job->restart == NULL || output->is_told || ++output->restarts > RESTARTS_MAX) {
+        return broken_piece(s, "cannot begin anew", e);
+    }
+    s->output_bytes -= output->size_bytes;
+    s->output_count--;
+    output->size_bytes = 0;
+    output->patches = 0;
+    return s->job->restart(s->job->ctx, s->piece.output, e);
+}
+
 /* The header of a piece is whole: what it may be depends on what was there before. */
 static enum err begin_piece(struct session *s, struct error *e)
 {
@@ -231,6 +244,9 @@ static enum err begin_piece(struct session *s, struct error *e)
         return broken_piece(s, "is not open", e);
     }
     s->piece_left = s->piece.len;
+    if (s->piece.len == 0 && s->piece.offset == 0 && output->size_bytes > 0) {
+        return restart(s, output, e);
+    }
     if (s->piece.len == 0) {
         output->has_ended = true;
         if (s->piece.offset != output->size_bytes || output->size_bytes == 0) {

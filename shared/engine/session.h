@@ -16,7 +16,7 @@ enum session_end { SESSION_RUNNING, SESSION_DONE, SESSION_FAILED };
 
 struct session_output {
     int64_t size_bytes;
-    int patches;
+    int patches, restarts;
     bool has_ended;
     bool is_told; /* by OUTPUT */
     struct job_output said;

@@ -73,6 +73,13 @@ static enum err rewrite(void *ctx, int number, int64_t offset, const void *bytes
     return OK;
 }
 
+static enum err restart(void *ctx, int number, struct error *e)
+{
+    (void)e;
+    ((struct media *)ctx)->outputs[number].len = 0;
+    return OK;
+}
+
 static bool send_all(int fd, const uint8_t *bytes, size_t len)
 {
     while (len > 0) {
@@ -226,7 +233,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                               .ctx = &media,
                               .read = read_at,
                               .write = write_on,
-                              .rewrite = rewrite };
+                              .rewrite = rewrite,
+                              .restart = restart };
     engine_limits_default(&job.limits);
     job.limits.max_duration_s = MAX_DURATION_S;
     job.limits.max_output_bytes = (int64_t)MAX_OUTPUT_BYTES;

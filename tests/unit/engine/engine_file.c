@@ -86,6 +86,15 @@ static enum err rewrite(void *ctx, int number, int64_t offset, const void *bytes
     return OK;
 }
 
+static enum err restart(void *ctx, int number, struct error *e)
+{
+    struct files *f = ctx;
+    if (ftruncate(f->outs[number], 0) != 0 || lseek(f->outs[number], 0, SEEK_SET) != 0) {
+        return err_set_errno(e, ERR_FAULT, errno, "ftruncate");
+    }
+    return OK;
+}
+
 static enum err read_cover(void *ctx, int64_t offset, void *dst, size_t len, size_t *ret_len,
                            struct error *e)
 {
@@ -308,6 +317,7 @@ int main(int argc, char **argv)
                               .read = read_at,
                               .write = write_on,
                               .rewrite = rewrite,
+                              .restart = restart,
                               .on_input = on_input,
                               .on_progress = on_progress,
                               .keep_going = keep_going,

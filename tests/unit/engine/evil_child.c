@@ -101,6 +101,8 @@ static void copy(void)
         len = get_frame();
         piece(0, at, data, len);
         if (at == 0) {
+            piece(2, 0, data + 1000, 500);
+            piece(2, 0, NULL, 0);
             piece(2, 0, data, 1000);
         }
         at += (int64_t)len;
@@ -136,6 +138,13 @@ static void misplace_piece(enum evil evil)
         for (int i = 0; i <= PROTOCOL_PATCHES_MAX; i++) {
             piece(0, 1, "x", 1);
         }
+        break;
+    case EVIL_PIECES_ANEW_FOR_EVER:
+        for (int i = 0; i < 2; i++) {
+            piece(0, 0, NULL, 0);
+            piece(0, 0, "12345678", 8);
+        }
+        piece(0, 8, NULL, 0);
         break;
     case EVIL_PIECE_WITHOUT_END:
     default:

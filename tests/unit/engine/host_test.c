@@ -83,6 +83,16 @@ static enum err rewrite(void *ctx, int number, int64_t offset, const void *bytes
     return OK;
 }
 
+static enum err restart(void *ctx, int number, struct error *e)
+{
+    (void)e;
+    struct calls *c = ctx;
+    if (number != 0) {
+        c->second_len = 0;
+    }
+    return OK;
+}
+
 static enum err end_output(void *ctx, int number, struct error *e)
 {
     (void)e;
@@ -142,6 +152,7 @@ static enum err run(enum evil evil, struct calls *c, struct engine_result *r, st
                               .read = read_at,
                               .write = write_on,
                               .rewrite = rewrite,
+                              .restart = restart,
                               .end_output = end_output,
                               .on_input = on_input,
                               .on_progress = on_progress,
@@ -197,6 +208,7 @@ static const struct {
     { EVIL_PIECE_NUMBER, ERR_FAULT, PROBLEM_NONE, ENGINE_KILLED_PROTOCOL },
     { EVIL_PIECES_PATCHED_FOR_EVER, ERR_FAULT, PROBLEM_NONE, ENGINE_KILLED_PROTOCOL },
     { EVIL_PIECE_WITHOUT_END, ERR_FAULT, PROBLEM_NONE, ENGINE_NOT_KILLED },
+    { EVIL_PIECES_ANEW_FOR_EVER, ERR_FAULT, PROBLEM_NONE, ENGINE_KILLED_PROTOCOL },
 };
 
 static void test_verdicts(void **state)

@@ -264,6 +264,21 @@ def test_mp3_is_copied_unless_it_has_to_change(folder, song):
     assert mode(asked({}, {"bitrate": 96})) == ["copy", "cbr"] and samples(x) == samples(song)
 
 
+def test_what_stops_being_copyable_is_encoded_from_its_start(folder):
+    """A radio recording that goes on at another rate: nothing shows it at the start."""
+    first, second, both, x = folder / "first.mp3", folder / "second.mp3", folder / "both.mp3", folder / "x.mp3"
+    ffmpeg(*sound(44100, 2, 4.0), "-b:a", "128k", "-write_xing", "0", "-id3v2_version", "0", first)
+    ffmpeg(*sound(48000, 2, 4.0), "-b:a", "128k", "-write_xing", "0", "-id3v2_version", "0", second)
+    both.write_bytes(first.read_bytes() + second.read_bytes())
+    result = convert(both, x, asked({}, {"end": 2}, {"bitrate": 96}))
+    assert result["result"] == "ok", result
+    assert [o["mode"] for o in result["outputs"]] == ["vbr", "copy", "cbr"]
+    assert result["outputs"][0]["duration_s"] == pytest.approx(8, abs=0.15)
+    alone = folder / "alone.mp3"
+    convert(both, alone, "copy=never")
+    assert mp3_of(x) == mp3_of(alone)
+
+
 def test_the_loudness_of_what_is_copied(folder, song):
     copied, encoded = convert(song, folder / "a.mp3", "loudness=tag"), convert(song, folder / "b.mp3", "loudness=tag", "copy=never")
     assert [r["outputs"][0]["mode"] for r in (copied, encoded)] == ["copy", "vbr"]
