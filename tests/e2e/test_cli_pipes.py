@@ -59,12 +59,12 @@ def test_every_container(unreel, tmp_path, name):
     """From a pipe into a file: the same bytes as from the file. Into a pipe: the same without the frame of the tag."""
     suffix, arguments = CONTAINERS[name]
     source = media.make(f"pipe-{name.replace(' ', '-')}", suffix, arguments)
-    unreel.run("convert", source, "file.mp3")
+    unreel.run("convert", source, "file.mp3", "--copy", "never")
     wanted = (tmp_path / "file.mp3").read_bytes()
-    stdout, _ = piped(unreel, source, "-", "piped.mp3")
+    stdout, _ = piped(unreel, source, "-", "piped.mp3", "--copy", "never")
     assert b"piped.mp3: " in stdout
     assert (tmp_path / "piped.mp3").read_bytes() == wanted
-    stdout, stderr = piped(unreel, source, "-", "-")
+    stdout, stderr = piped(unreel, source, "-", "-", "--copy", "never")
     assert stderr == ""
     assert frames(stdout) == sound(wanted)
     decoded = subprocess.run(["ffmpeg", "-v", "warning", "-i", "-", "-f", "s16le", "-ac", "1", "-"], input=stdout, capture_output=True,
@@ -72,6 +72,18 @@ def test_every_container(unreel, tmp_path, name):
     assert decoded.stderr == b""
     # Nothing tells a decoder of the encoder's delay and padding.
     assert 576 <= len(decoded.stdout) // 2 - media.decoded_samples(tmp_path / "file.mp3") < 576 + 2 * 1152
+
+
+@pytest.mark.parametrize("name", ["avi", "mp3"])
+def test_what_is_copied(unreel, tmp_path, name):
+    """Sound that is MP3 already goes through a pipe as it is."""
+    suffix, arguments = CONTAINERS[name]
+    source = media.make(f"pipe-{name}", suffix, arguments)
+    unreel.run("convert", source, "file.mp3")
+    piped(unreel, source, "-", "piped.mp3")
+    assert media.decoded_samples(tmp_path / "piped.mp3") == media.decoded_samples(tmp_path / "file.mp3")
+    stdout, stderr = piped(unreel, source, "-", "-")
+    assert stderr == "" and frames(stdout) in (tmp_path / "file.mp3").read_bytes()
 
 
 def test_an_index_at_the_end_of_a_long_video(unreel, tmp_path):
