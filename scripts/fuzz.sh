@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # fuzz.sh RESULTS.xml [TARGET...]: runs each libFuzzer target of build/fuzz for UNREEL_TEST_FUZZ_SECONDS (60) on a copy of its
-# corpus, two at a time. What makes one fail is left in build/fuzz/crashes.
+# corpus, two at a time for each processor. What makes one fail is left in build/fuzz/crashes.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 report=$1
 shift
 seconds=${UNREEL_TEST_FUZZ_SECONDS:-60}
+parallel=$((2 * $(nproc)))
 crashes=build/fuzz/crashes
 work=$(mktemp -d "${TMPDIR:-/tmp}/unreel-fuzz.XXXXXX")
 trap 'rm -rf "$work"' EXIT
@@ -28,7 +29,7 @@ if [ ${#targets[@]} = 0 ]; then
     done
 fi
 for name in "${targets[@]}"; do
-    while [ "$(jobs -pr | wc -l)" -ge 2 ]; do
+    while [ "$(jobs -pr | wc -l)" -ge "$parallel" ]; do
         wait -n || true
     done
     run_one "$name" &
