@@ -104,6 +104,10 @@ static enum err begin_segment(struct encoder *enc, int64_t start, struct failure
 enum err encoder_open(const struct encoder_params *params, struct encoder **ret_encoder,
                       struct failure *f)
 {
+    struct error e = { 0 };
+    if (job_options_check_rate(params->options, params->sample_rate_hz, &e) != OK) {
+        return failure_set(f, PROBLEM_INVALID_OPTION, "%s", e.text);
+    }
     AUTO(encoder_free) struct encoder *enc = xcalloc(1, sizeof(*enc));
     enc->params.options = *params->options;
     enc->params.sample_rate_hz = params->sample_rate_hz;

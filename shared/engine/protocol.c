@@ -138,6 +138,7 @@ static bool is_input_problem(int problem)
     case PROBLEM_NO_AUDIO:
     case PROBLEM_TRACK_NOT_FOUND:
     case PROBLEM_TRIM_RANGE:
+    case PROBLEM_INVALID_OPTION:
     case PROBLEM_TOO_MANY_OUTPUTS:
     case PROBLEM_COVER_NOT_FOUND:
     case PROBLEM_DURATION_EXCEEDED:

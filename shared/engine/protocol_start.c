@@ -7,15 +7,15 @@
 
 #include "core/banned.h"
 
-#define OPTIONS_SIZE (12 * 4 + 5 * 8 + JOB_TRACK_SIZE)
+#define OPTIONS_SIZE (13 * 4 + 5 * 8 + JOB_TRACK_SIZE)
 #define TAGS_SIZE (4 + JOB_TAG_COUNT * JOB_TAG_TEXT_SIZE)
 #define START_SIZE (5 * 4 + 5 * 8 + TAGS_SIZE + OPTIONS_SIZE * (1 + JOB_REQUEST_OUTPUTS_MAX))
 
 _Static_assert(START_SIZE <= PROTOCOL_SMALL_MAX, "START fits");
 
-/* The preset has done its work: its values are in the other members. */
 static void put_options(uint8_t **at, const struct job_options *o)
 {
+    wire_put_int(at, (int)o->preset);
     wire_put_int(at, (int)o->mode);
     wire_put_int(at, o->bitrate_kbps);
     wire_put_int(at, o->quality);
@@ -39,6 +39,7 @@ static void put_options(uint8_t **at, const struct job_options *o)
 static void take_options(const uint8_t **at, struct job_options *o, bool *ok)
 {
     const int64_t max_ms = WIRE_MAX_TIME_US / 1000;
+    o->preset = (enum job_preset)wire_take_int(at, JOB_PRESET_STANDARD, JOB_PRESET_BEST, ok);
     o->mode = (enum job_mode)wire_take_int(at, JOB_MODE_CBR, JOB_MODE_ABR, ok);
     o->bitrate_kbps = wire_take_int(at, 0, 320, ok);
     o->quality = wire_take_int(at, 0, 9, ok);

@@ -219,6 +219,14 @@ enum err job_options_check(const struct job_options *o, struct error *e)
     return option_check_bitrate(o, e);
 }
 
+enum err job_options_check_rate(const struct job_options *o, int sample_rate_hz, struct error *e)
+{
+    struct job_options known = *o;
+    known.sample_rate_hz = sample_rate_hz;
+    return o->bitrate_kbps == presets[o->preset].bitrate_kbps ? OK
+                                                              : option_check_bitrate(&known, e);
+}
+
 bool job_options_equal(const struct job_options *a, const struct job_options *b)
 {
     struct job_options x = *a;

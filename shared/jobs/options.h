@@ -100,6 +100,10 @@ enum err job_options_set(struct job_options *o, const char *name, const char *va
 /* Checks that the whole fits together (a bitrate that MPEG-2's rates lack, ...). Call after the
  * last set. */
 enum err job_options_check(const struct job_options *o, struct error *e) MUST_CHECK;
+/* The same once more when the source has told its rate, for options that leave it to the source. A
+ * preset's own bitrate yields to what that rate has; one that was chosen does not. */
+enum err job_options_check_rate(const struct job_options *o, int sample_rate_hz,
+                                struct error *e) MUST_CHECK;
 /* Whether both have the same effect, however that was said. */
 bool job_options_equal(const struct job_options *a, const struct job_options *b);
 /* An object of name: value, and back (unknown members are ERR_INVALID; absent ones but `copy` keep

@@ -32,7 +32,8 @@ static void test_start(void **state)
                                  .memory_bytes = (int64_t)512 << 20,
                                  .cpu_limit_s = 1140 };
     struct protocol_start out;
-    struct job_options options = { .mode = JOB_MODE_VBR,
+    struct job_options options = { .preset = JOB_PRESET_BEST,
+                                   .mode = JOB_MODE_VBR,
                                    .bitrate_kbps = 128,
                                    .quality = 4,
                                    .sample_rate_hz = 44100,

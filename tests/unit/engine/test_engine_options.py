@@ -132,3 +132,22 @@ def test_sound_of_a_millisecond(folder):
     ffmpeg("-f", "lavfi", "-i", "aevalsrc=0.5:s=8000", "-af", "atrim=end_sample=8", source)
     expect(convert(source, folder / "millisecond.mp3", "sample_rate=44100"), "no-audio-stream")
     assert convert(source, folder / "millisecond.mp3")["result"] == "ok"
+
+
+@pytest.mark.parametrize("rate,options,allowed", [
+    (22050, ("bitrate=256",), "8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144 or 160 when sample_rate is 22050"),
+    (44100, ("bitrate=144",), "when sample_rate is 44100"), (8000, ("mode=abr", "bitrate=100"), "8..64 when sample_rate is 8000")])
+def test_a_bitrate_that_the_sources_rate_does_not_have(folder, rate, options, allowed):
+    source = folder / f"rate{rate}.wav"
+    ffmpeg(*sound(rate, 1, 1.0), source)
+    result = convert(source, folder / "x.mp3", *options)
+    expect(result, "invalid-option")
+    assert result["detail"].startswith("bitrate must be ") and allowed in result["detail"]
+
+
+@pytest.mark.parametrize("options,kbps", [(("preset=best",), 160), (("mode=cbr",), 160), (("mode=abr",), None)])
+def test_a_presets_bitrate_yields(folder, options, kbps):
+    source = folder / "low.wav"
+    ffmpeg(*sound(22050, 1, 1.0), source)
+    result = convert(source, folder / "x.mp3", *options)
+    assert result["result"] == "ok" and kbps in (None, result["bitrate_kbps"]), result
