@@ -50,10 +50,17 @@ class Stack:
         return [self.auth, self.gateway, *self.converters, self.notifier]
 
     def start(self):
-        for service in self.services:
-            service.start(wait=False)
-        for service in self.services:
-            service.wait_ready()
+        try:
+            for service in self.services:
+                service.start(wait=False)
+            for service in self.services:
+                service.wait_ready()
+        except BaseException:
+            # Nobody stops a stack that never was: what has started must not outlive the run.
+            for service in self.services:
+                if service.process is not None and service.process.poll() is None:
+                    service.kill()
+            raise
         return self
 
     def stop(self):
