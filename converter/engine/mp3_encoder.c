@@ -25,8 +25,9 @@
 #define MAX_LENGTH (21 * PATTERN)
 /* A segment begins only where this many frames are there for it. */
 #define MIN_LENGTH (2 * PATTERN)
-/* PCM of segments that run, wait to be joined, and are being filled. */
-#define SPARE_BUFFERS 2
+/* PCM of segments that run, and of one that waits or is being filled: decoding is so much faster
+ * than encoding that with one more nothing is done sooner. */
+#define SPARE_BUFFERS 1
 #define BUFFERS_MAX (CREW_THREADS_MAX + SPARE_BUFFERS)
 
 _Static_assert(MIN_LENGTH >= JOINER_OVERLAP, "the overlap is there before the next one begins");
