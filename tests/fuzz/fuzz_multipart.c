@@ -32,7 +32,7 @@ static enum err on_begin(void *ctx, const struct multipart_part *part, struct er
     assert(!s->is_open);
     s->is_open = true;
     s->parts++;
-    assert(s->parts <= 8);
+    assert(s->parts <= 64); /* multipart.h */
     add(s, part->name, strlen(part->name) + 1);
     if (part->filename != NULL) {
         char clean[256];
