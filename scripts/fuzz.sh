@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # fuzz.sh RESULTS.xml [TARGET...]: runs each libFuzzer target of build/fuzz for UNREEL_TEST_FUZZ_SECONDS (60) on a copy of its
-# corpus, two at a time for each processor. What makes one fail is left in build/fuzz/crashes.
+# corpus, four at a time for each processor. What makes one fail is left in build/fuzz/crashes.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 report=$1
 shift
 seconds=${UNREEL_TEST_FUZZ_SECONDS:-60}
-parallel=$((2 * $(nproc)))
+parallel=$((4 * $(nproc)))
 crashes=build/fuzz/crashes
 work=$(mktemp -d "${TMPDIR:-/tmp}/unreel-fuzz.XXXXXX")
 trap 'rm -rf "$work"' EXIT
@@ -18,7 +18,7 @@ run_one() {
     mkdir -p "$work/$name"
     [ ! -d "$seeds" ] || cp -r "$seeds/." "$work/$name"
     [ "$name" != fuzz_engine ] || scripts/fuzz-media.sh "$work/$name"
-    "build/fuzz/fuzz/$name" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
+    "build/fuzz/fuzz/$name" -max_total_time="$seconds" -timeout=30 -rss_limit_mb=1024 -print_final_stats=1 \
         -artifact_prefix="$crashes/$name-" "$work/$name" >"$work/$name.log" 2>&1 || touch "$work/$name.failed"
 }
 
