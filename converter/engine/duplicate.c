@@ -119,6 +119,10 @@ enum err duplicate_finish(struct duplicate *d, struct failure *f)
     d->is_over = true;
     struct copy_summary summary;
     enum err err = copy_finish(d->copy, &summary, f);
+    bool is_empty = err != OK && f->problem == PROBLEM_TRIM_RANGE && !duplicate_has_output(d);
+    if (is_empty && d->params.output->chapter > 0) {
+        return OK;
+    }
     if (err != OK) {
         return err;
     }

@@ -36,7 +36,8 @@ bool duplicate_has_changed(const struct duplicate *d);
 enum err duplicate_restart(struct duplicate *d) MUST_CHECK;
 /* How much sound there is in it so far. */
 int64_t duplicate_us(const struct duplicate *d);
-/* After the last packet: ends the output unless that was done. */
+/* After the last packet: ends the output unless that was done. As branch_finish, of a chapter
+ * behind the sound's end nothing is made. */
 enum err duplicate_finish(struct duplicate *d, struct failure *f) MUST_CHECK;
 
 #endif

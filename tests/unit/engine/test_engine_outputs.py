@@ -279,6 +279,19 @@ def test_what_stops_being_copyable_is_encoded_from_its_start(folder):
     assert mp3_of(x) == mp3_of(alone)
 
 
+@pytest.mark.parametrize("options,modes", [((), ["copy", "copy"]), (("copy=never",), ["vbr", "vbr"])])
+def test_a_chapter_behind_the_end_of_the_sound_is_left_out(folder, options, modes):
+    """The picture goes on, and with it the chapters."""
+    meta, path = folder / "late.txt", folder / "late.mkv"
+    meta.write_text(";FFMETADATA1\n" + "".join(
+        f"[CHAPTER]\nTIMEBASE=1/1000\nSTART={a}\nEND={b}\n" for a, b in ((0, 1000), (1000, 3000), (3000, 5000))), encoding="ascii")
+    ffmpeg("-f", "lavfi", "-i", "testsrc=s=64x64:d=5", *sound(44100, 2, 2.0), "-i", meta, "-map", "0", "-map", "1", "-map_chapters",
+           "2", "-c:v", "mpeg4", "-c:a", "libmp3lame", path)
+    result = convert(path, folder / "x.mp3", "chapters=split", *options)
+    assert result["result"] == "ok", result
+    assert [(o["chapter"], o["mode"]) for o in result["outputs"]] == list(zip((1, 2), modes))
+
+
 def test_the_loudness_of_what_is_copied(folder, song):
     copied, encoded = convert(song, folder / "a.mp3", "loudness=tag"), convert(song, folder / "b.mp3", "loudness=tag", "copy=never")
     assert [r["outputs"][0]["mode"] for r in (copied, encoded)] == ["copy", "vbr"]
