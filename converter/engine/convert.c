@@ -70,20 +70,24 @@ static enum err probe(struct convert *c, struct failure *f)
     return send_input(c);
 }
 
-static enum err take_frames(struct convert *c, struct failure *f)
+static void close_demux(struct convert *c)
 {
     demux_close(c->demux);
     c->demux = NULL;
-    enum err err = heads_take_frames(c->heads, &c->plan, c->input, f);
-    return err != OK ? err : demux_open(c->input, &c->demux, f);
 }
 
 /* Once more from the start. */
 static enum err reopen(struct convert *c, struct failure *f)
 {
-    demux_close(c->demux);
-    c->demux = NULL;
+    close_demux(c);
     return demux_open(c->input, &c->demux, f);
+}
+
+static enum err take_frames(struct convert *c, struct failure *f)
+{
+    close_demux(c);
+    enum err err = heads_take_frames(c->heads, &c->plan, c->input, f);
+    return err != OK ? err : reopen(c, f);
 }
 
 static enum err run_passes(struct convert *c, struct failure *f)

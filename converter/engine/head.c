@@ -20,7 +20,7 @@ struct heads {
     size_t frame_count;
 };
 
-/* As many READs at a time as one: it is small, and nothing else is under way. */
+/* One READ after the other: the picture is small, and nothing else is under way. */
 static enum err fetch(const struct channel *channel, struct picture *p)
 {
     for (size_t have = 0; have < p->len;) {

@@ -16,7 +16,7 @@ struct plan_output {
     int track;                         /* job_track.index */
     int stream;                        /* of the container */
     int chapter;                       /* from 1; 0: not one chapter alone */
-    bool is_done;                      /* by a pass that came to its end no more */
+    bool is_done;                      /* whole, by a pass that was broken off after it */
     bool may_copy;                     /* MP3 already, and nothing was asked that changes it */
     int64_t start_ms, end_ms;          /* of the source's sound; end 0: to its end */
 };
