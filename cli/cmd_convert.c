@@ -339,7 +339,8 @@ const struct command command_convert = {
     .name = "convert",
     .arguments = "VIDEO MP3",
     .help = "Converts a file on this machine, in the same sandbox that a server uses.\n"
-            "MP3 appears when it is whole; what it held before stays until then.\n"
+            "MP3 appears when it is whole; what it held before stays until then. Further ones\n"
+            "(--outputs, --chapters split) get a number: song.mp3, song-2.mp3, ...\n"
             "- is standard input, or standard output, where nothing else is printed then. An MP4\n"
             "whose index is at its end cannot come through a pipe unless it is small, and an MP3\n"
             "in a pipe has no tag that tells its length.",
