@@ -21,8 +21,12 @@
  * they grow. */
 #define PATTERN INT64_C(49)
 #define FIRST_LENGTH (4 * PATTERN)
-#define GROWTH (4 * PATTERN)
-#define MAX_LENGTH (21 * PATTERN)
+#define GROWTH 2
+#define MAX_LENGTH (36 * PATTERN)
+/* The last one is halved so often, while the halves are worth a joint: threads that end one after
+ * another leave processors idle. */
+#define LAST_CUTS 2
+#define LAST_LENGTH_MIN (8 * PATTERN)
 /* A segment begins only where this many frames are there for it. */
 #define MIN_LENGTH (2 * PATTERN)
 /* PCM of segments that run, and of one that waits or is being filled: decoding is so much faster
@@ -175,14 +179,14 @@ static enum err next_segment(struct encoder *enc, struct failure *f)
     int64_t frame_samples = enc->params.frame_samples;
     int64_t length = enc->length;
     s->samples = (size_t)((length + JOINER_OVERLAP) * frame_samples);
-    enc->length = length + GROWTH < MAX_LENGTH ? length + GROWTH : MAX_LENGTH;
+    enc->length = length * GROWTH < MAX_LENGTH ? length * GROWTH : MAX_LENGTH;
     submit(enc, s);
     /* At least one buffer more than `s` has: it is not joined here. */
     enum err err = begin_segment(enc, s->start + length, f);
     if (err != OK) {
         return err;
     }
-    enc->filling->have = (size_t)(MIN_LENGTH * frame_samples);
+    enc->filling->have = s->have - (size_t)(length * frame_samples);
     for (int c = 0; c < enc->params.channels; c++) {
         memcpy(enc->filling->pcm[c], s->pcm[c] + length * frame_samples,
                enc->filling->have * sizeof(*s->pcm[c]));
@@ -225,13 +229,29 @@ enum err encoder_feed(struct encoder *enc, const float *const planes[2], size_t 
     return OK;
 }
 
+/* What is left when the input has ended. */
+static enum err submit_last(struct encoder *enc, struct failure *f)
+{
+    enum err err = OK;
+    for (int cut = 0; cut < LAST_CUTS && err == OK; cut++) {
+        int64_t left = (int64_t)enc->filling->have / enc->params.frame_samples;
+        enc->length = left / 2 / PATTERN * PATTERN;
+        if (enc->length < LAST_LENGTH_MIN) {
+            break;
+        }
+        err = next_segment(enc, f);
+    }
+    if (err == OK) {
+        enc->filling->samples = enc->filling->have;
+        enc->filling->is_last = true;
+        submit(enc, enc->filling);
+    }
+    return err;
+}
+
 enum err encoder_finish(struct encoder *enc, struct encoder_summary *ret_summary, struct failure *f)
 {
-    struct segment *last = enc->filling;
-    last->samples = last->have;
-    last->is_last = true;
-    submit(enc, last);
-    enum err err = OK;
+    enum err err = submit_last(enc, f);
     while (err == OK && enc->running_count > 0) {
         err = join_oldest(enc, f);
     }

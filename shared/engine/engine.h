@@ -15,7 +15,7 @@ struct zygote; /* engine/zygote.h: for who runs many files */
 
 /* Added to memory_bytes for each thread: the sound of the longest segment, what LAME makes of it,
  * LAME's own state and a stack. */
-#define ENGINE_THREAD_BYTES ((int64_t)16 << 20)
+#define ENGINE_THREAD_BYTES ((int64_t)24 << 20)
 
 /* The same for each output after the first. */
 #define ENGINE_OUTPUT_BYTES ((int64_t)48 << 20)

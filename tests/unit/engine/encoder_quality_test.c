@@ -13,7 +13,7 @@
 
 #define SECONDS 36
 /* Frames by which the plan starts segments: joints lie in the 80 frames behind each. */
-static const int starts[] = { 196, 588, 1176 };
+static const int starts[] = { 196, 588, 980 };
 #define NEAR_FRAMES 80
 
 struct figures {
