@@ -1,6 +1,7 @@
 /* unreel-engine: the sandboxed child that decodes one file and encodes it. Started by engine_run
  * (engine/engine.h); it reads no environment, opens no file, and speaks engine/protocol.h. */
 #include <libavutil/log.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -80,6 +81,9 @@ _Static_assert(CREW_THREADS_MAX >= PROTOCOL_THREADS_MAX, "START may ask for that
 
 static int serve(void)
 {
+    /* With fast bins each allocation of a kilobyte, and a demuxer makes two for every packet,
+     * merges all that is free. */
+    (void)mallopt(M_MXFAST, 0);
     struct channel channel = { STDIN_FILENO, STDOUT_FILENO };
     struct protocol_start start;
     struct error e = { 0 };

@@ -59,6 +59,10 @@ static bool open_ends(struct spawn_ends *ends)
             return false;
         }
     }
+    /* A chunk goes into it whole, as far as the kernel allows: each part is a switch to the child
+     * and back. */
+    int buffer_bytes = 512 << 10;
+    (void)setsockopt(ends->ours[0], SOL_SOCKET, SO_SNDBUF, &buffer_bytes, sizeof(buffer_bytes));
     return true;
 }
 
