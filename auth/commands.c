@@ -1,10 +1,16 @@
 #include "auth/commands.h"
 
+#include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "core/clock.h"
+#include "core/text.h"
 
 #include "core/banned.h"
+
+#define WAIT_MAX_S 86400
+#define WAIT_PAUSE_MS 1000
 
 int commands_fail(const char *what, const struct error *e)
 {
@@ -32,17 +38,45 @@ struct accounts *commands_open(const struct settings *settings)
     return a;
 }
 
+/* "migrate", or "migrate --wait SECONDS". */
+static bool read_wait(int argc, char **argv, int64_t *ret_wait_s)
+{
+    *ret_wait_s = 0;
+    return argc == 1 || (argc == 3 && strcmp(argv[1], "--wait") == 0 &&
+                         text_to_int64(argv[2], 1, WAIT_MAX_S, ret_wait_s) == OK);
+}
+
+/* Tries again while the server is not there or does not know its user yet; says so once per reason.
+ */
+static enum err migrate_within(const char *url, int64_t wait_s, int *ret_applied, struct error *e)
+{
+    int64_t deadline_ms = clock_mono_ms() + wait_s * 1000;
+    struct error said = { 0 };
+
+    for (;;) {
+        enum err code = accounts_migrate(url, ret_applied, e);
+        if (code != ERR_BUSY || clock_mono_ms() >= deadline_ms) {
+            return code;
+        }
+        if (strcmp(e->text, said.text) != 0) {
+            (void)fprintf(stderr, "unreel-auth: migrate: waiting: %s\n", e->text);
+            said = *e;
+        }
+        clock_sleep_ms(WAIT_PAUSE_MS);
+    }
+}
+
 int commands_migrate(void *settings, int argc, char **argv)
 {
-    (void)argv;
     const struct settings *s = settings;
-    if (argc != 1) {
-        (void)fputs("usage: unreel-auth migrate\n", stderr);
+    int64_t wait_s = 0;
+    if (!read_wait(argc, argv, &wait_s)) {
+        (void)fputs("usage: unreel-auth migrate [--wait SECONDS]\n", stderr);
         return 2;
     }
     struct error e = { 0 };
     int applied = 0;
-    if (accounts_migrate(s->accounts_url, &applied, &e) != OK) {
+    if (migrate_within(s->accounts_url, wait_s, &applied, &e) != OK) {
         return commands_fail("migrate", &e);
     }
     printf("the schema is up to date, %d migrations applied\n", applied);

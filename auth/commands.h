@@ -1,5 +1,5 @@
-/* The operator's commands: unreel-auth migrate | user ... | rotate-key. They return exit codes: 0
- * done; 1 it failed; 2 wrong usage. */
+/* The operator's commands: unreel-auth migrate [--wait SECONDS] | user ... | rotate-key. They
+ * return exit codes: 0 done; 1 it failed; 2 wrong usage. */
 #ifndef UNREEL_AUTH_COMMANDS_H
 #define UNREEL_AUTH_COMMANDS_H
 

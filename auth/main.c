@@ -56,7 +56,9 @@ static const struct config_key keys[] = {
 };
 
 static const struct service_command commands[] = {
-    { "migrate", "bring the schema of the accounts up to date", commands_migrate },
+    { "migrate",
+      "bring the schema of the accounts up to date; --wait SECONDS: as soon as the server is there",
+      commands_migrate },
     { "user", "add | list | password | remove | disable | enable an account", commands_user },
     { "rotate-key", "make a new signing key, which takes over in 11 minutes", commands_rotate_key },
 };

@@ -273,7 +273,7 @@ def test_accounts_by_command(make_auth, command):
     assert "common" in command("user", "add", "d@example.org", "--password-stdin", text="password1\n", code=1)
     assert "8 to 128" in command("user", "add", "d@example.org", "--password-stdin", text="x" * 129 + "\n", code=1)
     for wrong in (("user",), ("user", "add"), ("user", "list", "--admin"), ("user", "add", "a@b.c", "d@e.f"),
-                  ("user", "frobnicate"), ("migrate", "now")):
+                  ("user", "frobnicate"), ("migrate", "now"), ("migrate", "--wait"), ("migrate", "--wait", "long")):
         assert "usage" in command(*wrong, code=2)
     listed = json.loads(command("user", "list", "--json"))
     assert [(row["email"], row["admin"], row["disabled"]) for row in listed] == [
@@ -298,6 +298,39 @@ def test_accounts_by_command(make_auth, command):
     command("user", "remove", "cy@example.org")
     problem(validate(auth, cy.text), 401, "token-invalid")
     assert "no such account" in command("user", "remove", "cy@example.org", code=1)
+
+
+@pytest.mark.servers
+def test_migrate_waits_for_a_user_of_its_own(make_auth, accounts_url):
+    """What a new cluster does: the server and its users come late; who serves may not change the schema."""
+    parts = urlsplit(accounts_url)
+    database = parts.path[1:]
+    owner, server = f"owner_{database[-12:]}", f"serve_{database[-12:]}"
+
+    def url_of(user):
+        return f"mysql://{user}:its-password@{parts.hostname}:{parts.port or 3306}/{database}"
+
+    command = [Path(os.environ["UNREEL_TEST_BIN"]) / BINARY, "migrate", "--wait", "60"]
+    env = {"PATH": "/usr/bin:/bin", "UNREEL_ACCOUNTS_URL": url_of(owner)}
+    with subprocess.Popen(command, env=env, text=True, stderr=subprocess.PIPE, stdout=subprocess.PIPE) as migrate:
+        try:
+            assert "waiting" in migrate.stderr.readline()
+            mysql(f"CREATE USER '{owner}'@'%' IDENTIFIED BY 'its-password'; GRANT ALL ON {database}.* TO '{owner}'@'%'; "
+                  f"CREATE USER '{server}'@'%' IDENTIFIED BY 'its-password'; "
+                  f"GRANT SELECT, INSERT, UPDATE, DELETE ON {database}.* TO '{server}'@'%'")
+            out, err = migrate.communicate(timeout=30)
+            assert migrate.returncode == 0 and "up to date" in out, err
+            auth = make_auth(UNREEL_ACCOUNTS_URL=url_of(server), UNREEL_MIGRATE="false").start()
+            assert login(auth).status_code == 200
+        finally:
+            migrate.kill()
+            mysql(f"DROP USER IF EXISTS '{owner}'@'%', '{server}'@'%'")
+
+
+def test_migrate_does_not_wait_for_ever(command):
+    began = time.monotonic()
+    said = command("migrate", "--wait", "1", code=1, UNREEL_ACCOUNTS_URL="mysql://unreel:x@127.0.0.1:9/unreel")
+    assert "waiting" in said and time.monotonic() - began >= 1
 
 
 @pytest.mark.servers
