@@ -9,7 +9,7 @@ SERVERS = ("mysql", "rabbitmq", "mongodb")
 
 
 def test_the_same_servers_as_in_kubernetes():
-    objects, _ = support.manifests("base")
+    objects = support.manifests("overlays/minikube")
     images = {support.name_of(found): pod_of(found)["containers"][0]["image"] for found in support.of_kind(objects, "StatefulSet")}
     assert {name: COMPOSE[name]["image"] for name in SERVERS} == images
 
