@@ -1,54 +1,69 @@
 """What the tests of this folder share: where things are, and the manifests as objects."""
+import base64
 import os
+import re
 import shutil
 import subprocess
+import tempfile
+from functools import cache
 from pathlib import Path
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("UNREEL_TEST_BUILD", ROOT / "build" / "dev"))
 BIN = BUILD / "bin"
 SERVICES = ("auth", "gateway", "converter", "notifier")
-OVERLAYS = ("base", "overlays/minikube")
+K8S = ROOT / "k8s"
+OVERLAYS = tuple(sorted(f"overlays/{path.parent.name}" for path in K8S.glob("overlays/*/kustomization.yaml")))
+COMPONENTS = tuple(sorted(path.parent.name for path in K8S.glob("components/*/kustomization.yaml")))
+
+
+def components_for(overlay):
+    """Those that it does not have of its own."""
+    listed = yaml.safe_load((K8S / overlay / "kustomization.yaml").read_text()).get("components", [])
+    return tuple(name for name in COMPONENTS if not any(path.endswith(f"/{name}") for path in listed))
 
 
 def output(*command, env=None):
-    return subprocess.run([str(word) for word in command], capture_output=True, text=True, check=True,
-                          env={"PATH": os.environ["PATH"], **(env or {})}).stdout
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False,
+                          env={"PATH": os.environ["PATH"], **(env or {})})
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def names_of(service):
     return set(output(BIN / f"unreel-{service}", "--config-names").split())
 
 
-def kubectl():
-    """A kubectl whose kustomize is 5 or newer (Debian 12's own is older); None when there is none."""
+@cache
+def renderer():
+    """The command of scripts/kustomize.sh's kustomize; None when there is none."""
+    built = ROOT / "build" / "kustomize" / "kustomize"
     program = os.environ.get("UNREEL_TEST_KUBECTL") or shutil.which("kubectl")
-    if program is None:
-        return None
-    found = subprocess.run([program, "version", "--client"], capture_output=True, text=True, check=False).stdout
-    line = [line for line in found.splitlines() if line.startswith("Kustomize Version: v")]
-    return program if line and int(line[0].split("v")[-1].split(".")[0]) >= 5 else None
+    if program is not None:
+        found = subprocess.run([program, "version", "--client"], capture_output=True, text=True, check=False).stdout
+        version = re.search(r"^Kustomize Version: v(\d+)", found, re.M)
+        if version and int(version.group(1)) >= 5:  # Debian 12's own knows no components
+            return program, "kustomize"
+    return (built, "build") if built.exists() else None
 
 
-def read_folder(folder):
-    """The manifests that a kustomization names, as they stand; for what needs no kustomize."""
-    listed = yaml.safe_load((folder / "kustomization.yaml").read_text())["resources"]
-    found = []
-    for name in listed:
-        path = (folder / name).resolve()
-        found += read_folder(path) if path.is_dir() else [doc for doc in yaml.safe_load_all(path.read_text()) if doc]
-    return found
-
-
-def manifests(overlay):
-    """All objects of k8s/overlay, rendered where that is possible: (objects, whether they are)."""
-    program = kubectl()
-    if program is None:
-        return read_folder(ROOT / "k8s" / overlay), False
-    text = output(program, "kustomize", ROOT / "k8s" / overlay)
-    return [doc for doc in yaml.safe_load_all(text) if doc], True
+@cache
+def manifests(overlay, components=()):
+    """All objects of k8s/overlay with these components."""
+    if renderer() is None:
+        pytest.skip("MANIFESTS NOT TESTED: no kustomize 5 (scripts/kustomize.sh says why it could not be had)")
+    with tempfile.TemporaryDirectory() as folder:
+        there = os.path.relpath(K8S, os.path.realpath(folder))
+        text = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization",
+                "resources": [f"{there}/{overlay}"], "components": [f"{there}/components/{name}" for name in components]}
+        if "canary" in components:
+            text["images"] = [{"name": f"unreel/{name}-canary", "newName": f"unreel/{name}", "newTag": "0.2.0"}
+                              for name in ("gateway", "converter")]
+        Path(folder, "kustomization.yaml").write_text(yaml.safe_dump(text))
+        return [found for found in yaml.safe_load_all(output(*renderer(), folder)) if found]
 
 
 def of_kind(objects, *kinds):
@@ -68,33 +83,42 @@ def workloads(objects):
 
 
 def is_ours(container):
-    return container["image"].startswith("unreel/")
+    return "unreel/" in container["image"] and "-local:" not in container["image"]
 
 
 def containers(objects):
     for workload in workloads(objects):
-        for container in pod_of(workload)["containers"]:
+        for container in pod_of(workload).get("initContainers", []) + pod_of(workload)["containers"]:
             yield workload, container
 
 
-def literals(overlay):
-    """What the generators of a kustomization and of those it builds on make: {name: {key: value}}, names unhashed."""
-    folder = ROOT / "k8s" / overlay
-    text = yaml.safe_load((folder / "kustomization.yaml").read_text())
-    made = {}
-    for resource in text["resources"]:
-        path = (folder / resource).resolve()
-        if path.is_dir():
-            made.update(literals(path.relative_to(ROOT / "k8s")))
-    for generator in text.get("configMapGenerator", []) + text.get("secretGenerator", []):
-        keys = dict(line.split("=", 1) for line in generator.get("literals", []))
-        for name in generator.get("envs", []):
-            lines = (folder / name).read_text().splitlines()
-            keys.update(line.split("=", 1) for line in lines if line and not line.startswith("#"))
-        for name in generator.get("files", []):
-            keys[name] = (folder / name).read_text()
-        made.setdefault(generator["name"], {}).update(keys)
+def is_canary(workload):
+    return pod_labels(workload).get("track") == "canary"
+
+
+def pod_labels(workload):
+    return workload["spec"]["template"]["metadata"]["labels"]
+
+
+def data_of(objects):
+    """{name: {key: text}} of the ConfigMaps and Secrets that are made here."""
+    made = {name_of(found): found.get("data", {}) for found in of_kind(objects, "ConfigMap")}
+    for secret in of_kind(objects, "Secret"):
+        made[name_of(secret)] = {key: base64.b64decode(value).decode() for key, value in secret["data"].items()}
     return made
+
+
+def secret_files(workload):
+    """{path in its containers: (Secret, key)} of the Secrets that it mounts."""
+    pod = pod_of(workload)
+    volumes = {volume["name"]: volume["secret"] for volume in pod.get("volumes", []) if "secret" in volume}
+    found = {}
+    for mount in pod["containers"][0].get("volumeMounts", []):
+        secret = volumes.get(mount["name"], {})
+        for item in secret.get("items", []):
+            path = mount["mountPath"] if mount.get("subPath") == item["path"] else f"{mount['mountPath']}/{item['path']}"
+            found[path] = (secret["secretName"], item["key"])
+    return found
 
 
 def compose():

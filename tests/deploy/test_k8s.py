@@ -1,16 +1,21 @@
-"""The manifests keep the rules that no schema knows: security, probes, grace, rollout."""
+"""The manifests keep the rules that no schema knows: security, probes, grace, rollout, scaling."""
 import re
 
-from support import ROOT, SERVICES, containers, is_ours, name_of, of_kind, pod_of, workloads
+import support
+from support import COMPONENTS, SERVICES, containers, is_canary, is_ours, name_of, of_kind, pod_labels, pod_of, workloads
 
-MEBI = {"Mi": 1, "Gi": 1024}
+UNITS = {"Mi": 1, "Gi": 1024}
 
 
 def ours(objects):
-    """(deployment, its pod, its container) of each service."""
-    found = [w for w in of_kind(objects, "Deployment")]
-    assert sorted(map(name_of, found)) == sorted(SERVICES)
-    return [(w, pod_of(w), pod_of(w)["containers"][0]) for w in found]
+    """(deployment, its pod, its container) of each service, and of the canaries."""
+    found = [(w, pod_of(w), pod_of(w)["containers"][0]) for w in of_kind(objects, "Deployment") if is_ours(pod_of(w)["containers"][0])]
+    assert {name_of(w) for w, _, _ in found if not is_canary(w)} == set(SERVICES)
+    return found
+
+
+def service_of(workload):
+    return pod_labels(workload)["app.kubernetes.io/name"]
 
 
 def environment(container):
@@ -18,7 +23,11 @@ def environment(container):
 
 
 def mebibytes(text):
-    return int(text[:-2]) * MEBI[text[-2:]]
+    return int(text[:-2]) * UNITS[text[-2:]]
+
+
+def millicores(text):
+    return int(text[:-1]) if str(text).endswith("m") else int(text) * 1000
 
 
 def test_pods_are_restricted(objects):
@@ -28,24 +37,32 @@ def test_pods_are_restricted(objects):
     for workload, container in containers(objects):
         pod, where = pod_of(workload), name_of(workload)
         assert pod["automountServiceAccountToken"] is False and pod["enableServiceLinks"] is False, where
-        assert not {"hostNetwork", "hostPID", "hostIPC", "initContainers"} & set(pod), where
+        assert not {"hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace"} & set(pod), where
         assert pod["securityContext"]["runAsNonRoot"] is True and pod["securityContext"]["runAsUser"] > 0, where
         assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, where
         security = container["securityContext"]
-        assert security["allowPrivilegeEscalation"] is False and security["capabilities"] == {"drop": ["ALL"]}, where
-        assert "privileged" not in security, where
+        assert security == {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "readOnlyRootFilesystem": True}, where
         if is_ours(container):
-            assert pod["securityContext"]["runAsUser"] >= 10000 and security["readOnlyRootFilesystem"] is True, where
-        for volume in pod.get("volumes", []):
-            assert "hostPath" not in volume, where
+            assert pod["securityContext"]["runAsUser"] >= 10000, where
+        assert any(mount["mountPath"] == "/tmp" for mount in pod["containers"][0]["volumeMounts"]), where
+        for volume in pod["volumes"]:
+            assert set(volume) & {"configMap", "emptyDir", "secret"}, (where, volume)
             assert "emptyDir" not in volume or volume["emptyDir"]["sizeLimit"], (where, volume)
+
+
+def test_who_they_are(objects):
+    """A ServiceAccount of each one's own, and no token of it."""
+    accounts = {name_of(found): found for found in of_kind(objects, "ServiceAccount")}
+    for workload in workloads(objects):
+        assert pod_of(workload)["serviceAccountName"] == service_of(workload)
+        assert accounts[service_of(workload)]["automountServiceAccountToken"] is False
 
 
 def test_probes(objects):
     for workload, _, container in ours(objects):
         for probe, path in (("startupProbe", "/livez"), ("livenessProbe", "/livez"), ("readinessProbe", "/readyz")):
             assert container[probe]["httpGet"] == {"path": path, "port": "ops"}, name_of(workload)
-        if name_of(workload) == "converter":
+        if service_of(workload) == "converter":
             assert container["livenessProbe"]["terminationGracePeriodSeconds"] <= 60
     for workload in of_kind(objects, "StatefulSet"):
         container = pod_of(workload)["containers"][0]
@@ -55,33 +72,37 @@ def test_probes(objects):
 
 def test_grace_outlasts_the_drain(objects):
     for workload, pod, container in ours(objects):
-        name = name_of(workload)
         drain = int(environment(container).get("UNREEL_DRAIN_TIMEOUT_S", {}).get("value", 30))
-        command = container.get("lifecycle", {}).get("preStop", {}).get("exec", {}).get("command", ["sleep", "0"])
-        assert command[0] == "sleep"
-        assert pod["terminationGracePeriodSeconds"] >= drain + int(command[1]) + 5, name
-        if name in ("auth", "gateway"):
-            assert int(command[1]) >= 5, f"{name}: requests still come for a moment after SIGTERM"
+        sleep = container.get("lifecycle", {}).get("preStop", {"sleep": {"seconds": 0}})["sleep"]["seconds"]
+        assert pod["terminationGracePeriodSeconds"] >= drain + sleep + 5, name_of(workload)
+        if service_of(workload) in ("auth", "gateway"):
+            assert sleep >= 5, f"{name_of(workload)}: requests still come for a moment after SIGTERM"
 
 
 def test_what_a_server_is_before_it_is_ready(objects):
-    """A name of its own that a probe uses must resolve while the probe has not succeeded yet."""
+    """A name of its own that a server needs to become ready must resolve before it is."""
     services = {name_of(service): service["spec"] for service in of_kind(objects, "Service")}
+    settings = str(of_kind(objects, "ConfigMap"))
     for workload in of_kind(objects, "StatefulSet"):
         own = f"{name_of(workload)}-0.{workload['spec']['serviceName']}"
-        if own in str(pod_of(workload)["containers"][0].get("startupProbe")):
+        if own in str(pod_of(workload)["containers"][0].get("startupProbe")) + settings:
             assert services[workload["spec"]["serviceName"]].get("publishNotReadyAddresses") is True, own
 
 
 def test_volumes_keep_their_rights(objects):
     """Group rights given again at each mount would reach RabbitMQ's cookie, which only its owner may read."""
+    classes = set()
     for workload in of_kind(objects, "StatefulSet"):
         assert pod_of(workload)["securityContext"]["fsGroupChangePolicy"] == "OnRootMismatch", name_of(workload)
+        for claim in workload["spec"]["volumeClaimTemplates"]:
+            classes.add(claim["spec"].get("storageClassName"))
+    assert len(classes) == 1
 
 
 def test_rollout_and_disruption(objects, overlay):
     budgets = {budget["spec"]["selector"]["matchLabels"]["app.kubernetes.io/name"]: budget["spec"]
                for budget in of_kind(objects, "PodDisruptionBudget")}
+    least = {name_of(hpa): hpa["spec"]["minReplicas"] for hpa in of_kind(objects, "HorizontalPodAutoscaler")}
     for workload, pod, _ in ours(objects):
         spec, name = workload["spec"], name_of(workload)
         assert spec["strategy"]["rollingUpdate"]["maxUnavailable"] == 0, name
@@ -90,24 +111,88 @@ def test_rollout_and_disruption(objects, overlay):
         for one in keys.values():
             assert one["whenUnsatisfiable"] == "ScheduleAnyway"
             assert one["labelSelector"]["matchLabels"] == spec["selector"]["matchLabels"]
-        allowed = budgets[name].get("maxUnavailable", spec["replicas"] - budgets[name].get("minAvailable", 0))
-        assert allowed >= 1, f"{name}: no node could ever be drained"
-        assert overlay != "base" or spec["replicas"] >= 2, name
+        replicas = spec.get("replicas", least.get(name, 1))
+        budget = budgets[service_of(workload)]
+        assert is_canary(workload) or budget.get("maxUnavailable", replicas - budget.get("minAvailable", 0)) >= 1, \
+            f"{name}: no node could ever be drained"
+        assert overlay != "overlays/prod" or is_canary(workload) or name == "converter" or replicas >= 2, name
 
 
-def test_resources(objects):
+def test_resources(objects, overlay):
     for workload, container in containers(objects):
         for kind in ("requests", "limits"):
             assert set(container["resources"][kind]) == {"cpu", "memory"}, name_of(workload)
-        if name_of(workload) == "converter":
+        if service_of(workload) == "converter":
             slots = int(environment(container)["UNREEL_SLOTS"]["value"])
             assert mebibytes(container["resources"]["limits"]["memory"]) >= slots * 512 + 256
+    if overlay != "overlays/prod":
+        most = {name_of(hpa): hpa["spec"]["maxReplicas"] for hpa in of_kind(objects, "HorizontalPodAutoscaler")}
+        wanted = sum(millicores(container["resources"]["requests"]["cpu"]) * most.get(name_of(workload), workload["spec"].get("replicas", 1))
+                     for workload, container in containers(objects) if is_ours(container) or workload["kind"] == "StatefulSet")
+        assert wanted < 1000, "a laptop has two cores, and a system of its own"
+
+
+def test_scaling(objects, case):
+    """One scales each Deployment, and then its manifest says no number, which an apply would set back."""
+    scaled = [(found["spec"]["scaleTargetRef"], found) for found in of_kind(objects, "HorizontalPodAutoscaler", "ScaledObject")]
+    deployments = {name_of(w): w for w in of_kind(objects, "Deployment")}
+    assert sorted(target["name"] for target, _ in scaled) == ["converter", "gateway"]
+    for target, found in scaled:
+        assert "replicas" not in deployments[target["name"]]["spec"]
+        if found["kind"] == "HorizontalPodAutoscaler":
+            assert (target["apiVersion"], target["kind"]) == ("apps/v1", "Deployment")
+            assert found["spec"]["metrics"][0]["resource"]["name"] == "cpu"
+    assert bool(of_kind(objects, "ScaledObject")) == ("keda" in case[1])
+    for found in of_kind(objects, "ScaledObject"):
+        trigger, = found["spec"]["triggers"]
+        assert found["spec"]["minReplicaCount"] == 0 and "fallback" in found["spec"]
+        assert trigger["type"] == "rabbitmq" and trigger["metadata"]["protocol"] == "http"  # amqp does not see what is in hand
+        assert trigger["metadata"]["mode"] == "QueueLength" and trigger["metadata"]["queueName"] == "video"
+
+
+def test_canaries(objects, case):
+    canaries = {name_of(w): w for w in of_kind(objects, "Deployment") if is_canary(w)}
+    assert set(canaries) == ({"gateway-canary", "converter-canary"} if "canary" in case[1] else set())
+    images = {name_of(w): container["image"] for w, container in containers(objects)}
+    for name, canary in canaries.items():
+        assert canary["spec"]["replicas"] == 1 and images[name] != images[service_of(canary)]
+
+
+def test_local_differs_in_images_alone():
+    swapped = {"mysql:8.0": "unreel/mysql-local:0.1.0", "rabbitmq:3.13-management": "unreel/rabbitmq-local:0.1.0",
+               "mongo:7.0": "unreel/mongodb-local:0.1.0"}
+    text = str(support.manifests("overlays/minikube"))
+    for official, ours_ in swapped.items():
+        assert official in text
+        text = text.replace(f"'{official}'", f"'{ours_}'")
+    assert text == str(support.manifests("overlays/local"))
+
+
+def test_prod():
+    objects = support.manifests("overlays/prod")
+    for workload, container in containers(objects):
+        assert re.search(r"@sha256:[0-9a-f]{64}$", container["image"]), name_of(workload)
+        assert pod_of(workload)["priorityClassName"] in {name_of(found) for found in of_kind(objects, "PriorityClass")}
+    assert not of_kind(objects, "Secret")
+    broker, = of_kind(objects, "StatefulSet")
+    settings = next(found["data"]["cluster.conf"] for found in of_kind(objects, "ConfigMap") if "cluster.conf" in found["data"])
+    assert broker["spec"]["replicas"] == 3 == len(re.findall(r"classic_config\.nodes\.", settings))
+    assert "target_group_size = 3" in settings
+    ingress, = of_kind(objects, "Ingress")
+    said = {key.split("/")[1]: value for key, value in ingress["metadata"]["annotations"].items()}
+    assert said["proxy-body-size"] == "0" and said["proxy-request-buffering"] == said["proxy-buffering"] == "off"
+    assert ingress["spec"]["tls"][0]["hosts"] == [rule["host"] for rule in ingress["spec"]["rules"]]
 
 
 def test_broker_blocks_publishers_before_it_is_killed(objects):
     """Its alarm is a size: it does not know its container's limit, and a share would be one of the machine's memory."""
-    limit = next(mebibytes(container["resources"]["limits"]["memory"]) for workload, container in containers(objects)
-                 if name_of(workload) == "rabbitmq")
-    text = (ROOT / "k8s" / "base" / "rabbitmq.conf").read_text()
-    watermark = int(re.search(r"^vm_memory_high_watermark\.absolute = (\d+)MB$", text, re.M).group(1))
+    broker, = (w for w in of_kind(objects, "StatefulSet") if name_of(w) == "rabbitmq")
+    limit = mebibytes(pod_of(broker)["containers"][0]["resources"]["limits"]["memory"])
+    files = next(found["data"] for found in of_kind(objects, "ConfigMap") if "rabbitmq.conf" in found["data"])
+    text = files["rabbitmq.conf"] + files.get("cluster.conf", "")  # the last one counts
+    watermark = int(re.findall(r"^vm_memory_high_watermark\.absolute = (\d+)MB$", text, re.M)[-1])
     assert limit * 0.4 <= watermark <= limit * 0.7
+
+
+def test_components_are_all_here():
+    assert {"canary", "keda", "tls"} <= set(COMPONENTS)

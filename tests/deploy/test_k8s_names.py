@@ -1,90 +1,133 @@
 """Whatever a manifest names is there: labels, ports, volumes, secrets, hosts, images."""
-import base64
 import re
 from urllib.parse import urlsplit
 
-import pytest
 import support
-from support import containers, is_ours, name_of, of_kind, pod_of, workloads
+from support import containers, data_of, is_canary, is_ours, name_of, of_kind, pod_labels, pod_of, secret_files, workloads
+
+VERSION = re.search(r"project\(unreel VERSION (\S+)", (support.ROOT / "CMakeLists.txt").read_text()).group(1)
+# What prod finds in its cluster.
+BROUGHT = {"unreel-secrets", "unreel-migrate", "unreel-tls"}
 
 
-def test_the_manifests_are_rendered(rendered, overlay):
-    if not rendered[1]:
-        pytest.skip(f"k8s/{overlay} IS READ AS IT STANDS: no kubectl with kustomize 5 (UNREEL_TEST_KUBECTL may name one)")
+def selected(objects, labels):
+    return [w for w in workloads(objects) if labels.items() <= pod_labels(w).items()]
 
 
-def test_selectors_and_ports(objects):
-    by_labels = {}
+def ports_of(workload):
+    return {port["name"]: port["containerPort"] for container in pod_of(workload)["containers"] for port in container.get("ports", [])}
+
+
+def test_selectors(objects):
     for workload in workloads(objects):
-        labels = workload["spec"]["template"]["metadata"]["labels"]
-        by_labels[labels["app.kubernetes.io/name"]] = workload
         if workload["kind"] != "Job":
-            assert workload["spec"]["selector"]["matchLabels"].items() <= labels.items(), name_of(workload)
-    services = {}
-    for service in of_kind(objects, "Service"):
-        if "selector" not in service["spec"]:
-            continue  # a patch that was not applied
-        services[name_of(service)] = service
-        container = pod_of(by_labels[service["spec"]["selector"]["app.kubernetes.io/name"]])["containers"][0]
-        ports = {port["name"]: port["containerPort"] for port in container["ports"]}
-        for port in service["spec"]["ports"]:
-            assert ports[port["targetPort"]] == port["port"], name_of(service)
+            assert selected(objects, workload["spec"]["selector"]["matchLabels"]) == [workload], name_of(workload)
+    for budget in of_kind(objects, "PodDisruptionBudget"):
+        assert selected(objects, budget["spec"]["selector"]["matchLabels"]), name_of(budget)
+
+
+def test_services_and_ports(objects):
+    services = {name_of(service): service["spec"] for service in of_kind(objects, "Service")}
+    for name, service in services.items():
+        found = selected(objects, service["selector"])
+        assert found, name
+        for workload in found:
+            for port in service["ports"]:
+                assert ports_of(workload)[port["targetPort"]] == port["port"], name
     for workload in of_kind(objects, "StatefulSet"):
         assert workload["spec"]["serviceName"] in services
     for workload, container in containers(objects):
-        names = {port["name"] for port in container.get("ports", [])}
         for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
             target = container.get(probe, {}).get("httpGet") or container.get(probe, {}).get("tcpSocket") or {}
-            assert target.get("port") is None or target["port"] in names, name_of(workload)
-        mounts = {mount["name"] for mount in container.get("volumeMounts", [])}
-        claims = {name_of(claim) for claim in workload["spec"].get("volumeClaimTemplates", [])}
-        assert mounts <= claims | {volume["name"] for volume in pod_of(workload).get("volumes", [])}
+            assert target.get("port") is None or target["port"] in ports_of(workload), name_of(workload)
+    for ingress in of_kind(objects, "Ingress"):
+        for path in (path for rule in ingress["spec"]["rules"] for path in rule["http"]["paths"]):
+            backend = path["backend"]["service"]
+            assert backend["port"]["name"] in {port["name"] for port in services[backend["name"]]["ports"]}
 
 
-def test_references_resolve(rendered, overlay):
-    objects, is_rendered = rendered
-    made = support.literals(overlay)
-    if is_rendered:
-        made = {name_of(found): found.get("data", {}) for found in of_kind(objects, "ConfigMap", "Secret")}
-    wanted = []
+def test_volumes(objects):
     for workload, container in containers(objects):
-        wanted += [(source["configMapRef"]["name"], None) for source in container.get("envFrom", [])]
-        wanted += [(volume["configMap"]["name"], None) for volume in pod_of(workload).get("volumes", []) if "configMap" in volume]
+        claims = {name_of(claim) for claim in workload["spec"].get("volumeClaimTemplates", [])}
+        volumes = {volume["name"] for volume in pod_of(workload)["volumes"]}
+        assert {mount["name"] for mount in container["volumeMounts"]} <= claims | volumes, name_of(workload)
+        paths = [mount["mountPath"] for mount in container["volumeMounts"]]
+        assert len(paths) == len(set(paths))
+        used = {mount["name"] for one in pod_of(workload).get("initContainers", []) + pod_of(workload)["containers"]
+                for mount in one["volumeMounts"]}
+        assert volumes | claims == used, name_of(workload)
+
+
+def wanted_names(objects):
+    """(where, name, key or None) of each ConfigMap and Secret that something needs."""
+    for workload, container in containers(objects):
+        where = name_of(workload)
+        for source in container.get("envFrom", []):
+            yield where, source["configMapRef"]["name"], None
         for entry in container.get("env", []):
-            for reference in entry.get("valueFrom", {}).values():
-                wanted.append((reference["name"], reference["key"]))
-    assert wanted
-    for name, key in wanted:
-        if overlay == "base" and name == "unreel-secrets":
-            continue  # an overlay brings them
-        assert name in made and (key is None or key in made[name]), (name, key)
+            for kind, reference in entry.get("valueFrom", {}).items():
+                if kind != "fieldRef":
+                    yield where, reference["name"], reference["key"]
+    for workload in workloads(objects):
+        for volume in pod_of(workload)["volumes"]:
+            if "configMap" in volume and not volume["configMap"].get("optional"):
+                yield name_of(workload), volume["configMap"]["name"], None
+            for item in volume.get("secret", {}).get("items", []):
+                yield name_of(workload), volume["secret"]["secretName"], item["key"]
+    for found in of_kind(objects, "TriggerAuthentication"):
+        for one in found["spec"]["secretTargetRef"]:
+            yield name_of(found), one["name"], one["key"]
 
 
-def test_urls_lead_to_services(rendered, overlay):
+def test_references_resolve(objects, overlay):
+    made = data_of(objects)
+    wanted = list(wanted_names(objects))
+    assert len(wanted) > 10
+    said = (support.K8S / overlay / "kustomization.yaml").read_text()
+    for where, name, key in wanted:
+        if overlay == "overlays/prod" and name in BROUGHT:
+            assert re.search(rf"^# .*\b{re.escape(key)}\b", said, re.M), (where, name, key)
+        else:
+            assert name in made and (key is None or key in made[name]), (where, name, key)
+    for workload, container in containers(objects):
+        mounted = secret_files(workload)
+        for entry in container.get("env", []):
+            assert not entry["name"].endswith("_FILE") or entry["value"] in mounted, (name_of(workload), entry)
+    for found in of_kind(objects, "ScaledObject"):
+        names = {name_of(one) for one in of_kind(objects, "TriggerAuthentication")}
+        assert {trigger["authenticationRef"]["name"] for trigger in found["spec"]["triggers"]} <= names
+
+
+def test_scaled_objects_are_there(objects):
+    for found in of_kind(objects, "HorizontalPodAutoscaler", "ScaledObject"):
+        assert found["spec"]["scaleTargetRef"]["name"] in {name_of(w) for w in of_kind(objects, "Deployment")}
+
+
+def test_urls_lead_to_services(objects, overlay):
     """Of our own addresses: host and port are those of a Service."""
-    objects, is_rendered = rendered
-    ports = {name_of(s): s["spec"]["ports"][0]["port"] for s in of_kind(objects, "Service") if "selector" in s["spec"]}
+    services = {name_of(s): {port["port"] for port in s["spec"]["ports"]} for s in of_kind(objects, "Service")}
     urls = [entry["value"] for _, container in containers(objects) for entry in container.get("env", [])
             if entry["name"].endswith("_URL") and "value" in entry]
-    if overlay != "base":
-        secrets = support.literals(overlay)["unreel-secrets"]
-        if is_rendered:
-            secret = next(found for found in of_kind(objects, "Secret"))
-            assert {key: base64.b64decode(value).decode() for key, value in secret["data"].items()} == secrets
-        urls += [value for key, value in secrets.items() if key.endswith("-url")]
-    assert urls
+    for found in of_kind(objects, "Secret"):
+        urls += [value for key, value in data_of([found])[name_of(found)].items() if key.endswith("-url")]
+    assert len(urls) >= (1 if overlay == "overlays/prod" else 6)
     for url in map(urlsplit, urls):
-        assert ports[url.hostname.split(".")[-1]] == url.port, url.geturl()
+        assert url.port in services[url.hostname.split(".")[-1]], url.geturl()
 
 
-def test_images_are_pinned(rendered):
-    objects, is_rendered = rendered
-    version = re.search(r"project\(unreel VERSION (\S+)", (support.ROOT / "CMakeLists.txt").read_text()).group(1)
+def test_images_are_pinned(objects, overlay):
     for workload, container in containers(objects):
-        if is_ours(container) and not is_rendered:
-            continue
-        tag = container["image"].partition(":")[2]
-        assert tag and tag != "latest", name_of(workload)
-        assert not is_ours(container) or tag == version, name_of(workload)
-        if workload["kind"] == "Job":
-            assert name_of(workload) == "migrate-" + version.replace(".", "-")
+        name, _, tag = container["image"].partition("@" if overlay == "overlays/prod" and not is_canary(workload) else ":")
+        assert name and tag and tag != "latest", name_of(workload)
+        if is_ours(container) and overlay != "overlays/prod":
+            assert (tag == VERSION) != is_canary(workload), name_of(workload)
+
+
+def test_the_migration_has_a_name_of_its_own(objects, overlay):
+    """A Job's template never changes: its name changes with all that stands in it, and what it names does not."""
+    job, = of_kind(objects, "Job")
+    assert re.fullmatch(r"migrate-[a-z0-9]{10}", name_of(job))
+    assert "annotations" not in job["metadata"]
+    assert [name for where, name, _ in wanted_names(objects) if where == name_of(job)] == ["unreel-migrate"]
+    others = {name_of(of_kind(support.manifests(other), "Job")[0]) for other in support.OVERLAYS if other != "overlays/local"}
+    assert len(others) == 2
