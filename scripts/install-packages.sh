@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what is missing of the Debian packages that the named groups need: build, demo, libav, man, test.
-#   install-packages.sh build [demo] [libav] [man] [test]
+# Installs what is missing of the Debian packages that the named groups need: build, demo, kustomize, libav, man, test.
+#   install-packages.sh build [demo] [kustomize] [libav] [man] [test]
 # With nothing missing it needs neither network nor root.
 set -euo pipefail
 
@@ -10,6 +10,7 @@ build=(build-essential cmake ninja-build pkg-config
     libcurl4-openssl-dev libargon2-dev libseccomp-dev libssl-dev)
 man=(help2man)
 libav=(build-essential pkg-config nasm zlib1g-dev libbz2-dev libdav1d-dev)
+kustomize=(golang-go ca-certificates)
 demo=(ffmpeg espeak-ng curl jq python3)
 test=(clang-14 clang-tidy-14 clang-format-14 libclang-rt-14-dev libcmocka-dev
     python3 python3-pytest python3-pika python3-pymongo python3-gridfs python3-aiosmtpd python3-yaml
@@ -22,6 +23,7 @@ for group in "$@"; do
     case $group in
     build) wanted+=("${build[@]}") ;;
     demo) wanted+=("${demo[@]}") ;;
+    kustomize) wanted+=("${kustomize[@]}") ;;
     libav) wanted+=("${libav[@]}") ;;
     man) wanted+=("${man[@]}") ;;
     test) wanted+=("${test[@]}") ;;

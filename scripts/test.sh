@@ -48,6 +48,9 @@ rm -rf "$results"
 mkdir -p "$results"
 scripts/versions >"$results/versions.txt"
 
+step "kustomize"
+scripts/kustomize.sh || echo "the manifests are NOT TESTED: no kustomize"
+
 step "build (ASan, UBSan)"
 scripts/build.sh dev
 step servers
