@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "command.h"
+#include "core/version.h"
 
 #include "core/banned.h"
 
@@ -59,7 +60,7 @@ static int run(int argc, char **argv)
     }
     const char *name = argv[1];
     if (strcmp(name, "--version") == 0) {
-        (void)printf("unreel %s\n", UNREEL_VERSION);
+        (void)printf("unreel %s\n", version_text());
         return EXIT_OK;
     }
     bool is_help = strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "core/text.h"
+#include "core/version.h"
 
 #include "core/banned.h"
 
@@ -127,9 +128,11 @@ enum err metrics_render_process(struct buf *out)
         { "process_threads", "gauge", "Threads.", (double)stat_number(stat, STAT_THREADS) },
         { "process_start_time_seconds", "gauge", "Unix time of the start.", start_time_s(stat) },
     };
-    enum err err = buf_append_text(
-        out, "# HELP unreel_build_info The version that runs.\n# TYPE unreel_build_info gauge\n"
-             "unreel_build_info{version=\"" UNREEL_VERSION "\"} 1\n");
+    enum err err = buf_appendf(
+        out,
+        "# HELP unreel_build_info The version that runs.\n# TYPE unreel_build_info gauge\n"
+        "unreel_build_info{version=\"%s\"} 1\n",
+        version_text());
 
     for (size_t i = 0; i < ARRAY_LEN(rows) && err == OK; i++) {
         err = buf_appendf(out, "# HELP %s %s\n# TYPE %s %s\n%s %.15g\n", rows[i].name, rows[i].help,

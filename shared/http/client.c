@@ -1,10 +1,12 @@
 #include "http/client.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
 
 #include "core/text.h"
+#include "core/version.h"
 #include "http/client_impl.h"
 
 #include "core/banned.h"
@@ -201,8 +203,10 @@ static enum err perform(struct transfer *t, const char *error_buffer, struct err
 static enum err run(struct transfer *t, const char *error_buffer, struct error *e)
 {
     const struct http_call *call = t->call;
+    char agent[sizeof("unreel/") + VERSION_SIZE];
+    (void)snprintf(agent, sizeof(agent), "unreel/%s", version_text());
     (void)curl_easy_setopt(t->curl, CURLOPT_URL, call->url);
-    (void)curl_easy_setopt(t->curl, CURLOPT_USERAGENT, "unreel/" UNREEL_VERSION);
+    (void)curl_easy_setopt(t->curl, CURLOPT_USERAGENT, agent);
     (void)curl_easy_setopt(t->curl, CURLOPT_WRITEFUNCTION, on_body);
     (void)curl_easy_setopt(t->curl, CURLOPT_WRITEDATA, t);
     (void)curl_easy_setopt(t->curl, CURLOPT_BUFFERSIZE, TRANSFER_BUFFER_BYTES);

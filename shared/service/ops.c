@@ -5,6 +5,7 @@
 #include "core/buf.h"
 #include "core/clock.h"
 #include "core/metrics.h"
+#include "core/version.h"
 #include "http/server.h"
 
 #include "core/banned.h"
@@ -86,7 +87,7 @@ static void handle_version(struct http_request *r, void *ctx)
     const struct ops *o = ctx;
 
     http_reply_json(r, 200,
-                    json_pack("{s:s, s:s, s:s}", "service", o->name, "version", UNREEL_VERSION,
+                    json_pack("{s:s, s:s, s:s}", "service", o->name, "version", version_text(),
                               "started_at", o->started_at));
 }
 

@@ -13,6 +13,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "core/version.h"
 #include "service/checks.h"
 #include "service/ops.h"
 #include "service/usage.h"
@@ -163,7 +164,7 @@ static void log_start(const struct service *s, const void *settings)
     const struct config_common *common = settings;
     AUTO(mem_free) char *text = config_describe(d->keys, d->key_count, settings);
 
-    log_info("started version %s, ops port %s:%d, %s", UNREEL_VERSION, common->bind_address,
+    log_info("started version %s, ops port %s:%d, %s", version_text(), common->bind_address,
              ops_port(s->ops), text);
 }
 
@@ -230,7 +231,7 @@ int service_main(const struct service_definition *definition, int argc, char **a
         return flush_output();
     }
     if (strcmp(argv[1], "--version") == 0) {
-        (void)printf("%s %s\n", d->name, UNREEL_VERSION);
+        (void)printf("%s %s\n", d->name, version_text());
         return flush_output();
     }
     if (strcmp(argv[1], "--config-names") == 0) {

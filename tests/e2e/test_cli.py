@@ -307,7 +307,7 @@ def test_help_and_wrong_usage(unreel):
             assert "--nonsense" in unreel.run(name, "--nonsense", code=2)
     for name in ("upload", "watch", "login"):
         assert "15 minutes" in unreel.run(name, "--help")
-    assert re.fullmatch(r"unreel \d+\.\d+\.\d+\n", unreel.run("--version"))
+    assert re.fullmatch(r"unreel \d+\.\d+\.\d+[\w.-]*\n", unreel.run("--version"))
     assert unreel.run("nonsense", code=2) and unreel.run("help", "nonsense", code=2)
     with open("/dev/full", "w") as full:
         assert subprocess.run([binary_folder() / "unreel", "--help"], stdout=full, stderr=subprocess.DEVNULL, check=False,

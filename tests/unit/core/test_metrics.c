@@ -9,6 +9,7 @@
 
 #include "core/mem.h"
 #include "core/metrics.h"
+#include "core/version.h"
 
 static const char *const results[] = { "ok", "say \"no\"\\", NULL };
 static struct metric tries = {
@@ -106,9 +107,10 @@ static void test_text(void **state)
 
 static void test_process(void **state)
 {
-    static const char *const names[] = {
-        /* NOLINTNEXTLINE(bugprone-suspicious-missing-comma): one text with the version in it. */
-        "\nunreel_build_info{version=\"" UNREEL_VERSION "\"} 1\n",
+    AUTO(mem_free)
+    char *build_info = xasprintf("\nunreel_build_info{version=\"%s\"} 1\n", version_text());
+    const char *const names[] = {
+        build_info,
         "\nprocess_resident_memory_bytes ",
         "\nprocess_cpu_seconds_total ",
         "\nprocess_open_fds ",

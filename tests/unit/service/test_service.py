@@ -100,7 +100,7 @@ def test_help():
 
 
 def test_version_and_markdown():
-    assert re.fullmatch(r"demo-service \d+\.\d+\.\d+\n", run("--version").stdout)
+    assert re.fullmatch(r"demo-service \d+\.\d+\.\d+[\w.-]*\n", run("--version").stdout)
     table = run("--config-markdown").stdout.splitlines()
     assert table[0] == "| name | default | meaning |"
     names = run("--config-names").stdout.splitlines()
