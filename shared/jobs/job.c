@@ -189,6 +189,7 @@ static const struct field view_fields_head[] = {
     FIELD(FIELD_TEXT, job, owner, "owner"),
     FIELD(FIELD_TEXT, job, tag, "tag"),
     FIELD(FIELD_INT, job, attempt, "attempt"),
+    FIELD(FIELD_TEXT, job, converter_version, "converter_version"),
     FIELD(FIELD_TEXT, job, filename, "filename"),
     FIELD(FIELD_INT64, job, size_bytes, "size_bytes"),
     FIELD(FIELD_TEXT, job, sha256, "sha256"),

@@ -11,6 +11,7 @@
 #include "core/id.h"
 #include "core/problem.h"
 #include "core/trace.h"
+#include "core/version.h"
 #include "jobs/request.h"
 
 #define JOB_OWNER_SIZE 255
@@ -118,8 +119,9 @@ struct job {
     enum job_kind kind;
     enum job_state state;
     enum job_phase phase;
-    int attempt;  /* counts claims; the fencing token */
-    int failures; /* attempts that failed for a transient cause */
+    int attempt;                          /* counts claims; the fencing token */
+    int failures;                         /* attempts that failed for a transient cause */
+    char converter_version[VERSION_SIZE]; /* who claimed it last; "" */
     struct job_request request;
     char filename[JOB_FILENAME_SIZE];
     int64_t size_bytes;

@@ -71,7 +71,8 @@ enum err jobs_count(struct jobs *s, int64_t ret_counts[JOB_STATE_MAX], struct er
 
 /* Claims for an attempt: queued and due (5 s early will do, since clocks differ), or running with
  * its lease run out, or running and takeover (its message was redelivered, so its consumer is
- * gone); both of the latter count as a failure. OK: state running, attempt + 1, a lease, *ret_job.
+ * gone); both of the latter count as a failure. OK: state running, attempt + 1, this program's
+ * version, a lease, *ret_job.
  * ERR_CONFLICT: it runs elsewhere, or is not due (ERR_BUSY is the store's trouble, as everywhere).
  * ERR_EXISTS: it has ended (*ret_job is filled, so that the caller can announce it again).
  * ERR_NOT_FOUND. */

@@ -137,6 +137,7 @@ static enum err step_claim(struct job *j, const void *arg, bool *ret_is_done, st
     j->state = JOB_RUNNING;
     j->phase = JOB_PHASE_PROBING;
     j->attempt++;
+    (void)text_copy(j->converter_version, sizeof(j->converter_version), version_text());
     j->started_at_ms = now_ms;
     j->lease_until_ms = now_ms + claim->lease_ms;
     j->error = (struct job_error){ .problem = PROBLEM_NONE };

@@ -195,6 +195,8 @@ static void test_claim(void **state)
     assert_int_equal(j.failures, 0);
     assert_true(j.lease_until_ms >= before_ms + LEASE_MS);
     assert_true(j.started_at_ms >= before_ms);
+    assert_string_equal(made.converter_version, "");
+    assert_string_equal(reload(&j).converter_version, version_text());
     assert_int_equal(j.rev, made.rev + 1);
     struct job again;
     assert_ok(jobs_claim(store, made.id, LEASE_MS, true, &again, NULL));

@@ -255,6 +255,12 @@ def test_sandbox_is_named_in_readyz(stack):
     assert {"blobs", "jobs", "queue", "landlock"} <= set(answer["details"])
 
 
+def test_a_job_names_the_converter_s_version(stack, user):
+    done = user.convert(media.clip("m4a"))
+    assert done["converter_version"] == stack.converter.ops("/version").json()["version"]
+    assert f'unreel_build_info{{version="{done["converter_version"]}"}} 1' in stack.converter.ops("/metrics").text
+
+
 def test_every_service_answers_its_operator(stack):
     for service in stack.services:
         assert service.ops("/livez").status_code == 200

@@ -69,6 +69,7 @@ static void fill(struct job *j)
     j->phase = JOB_PHASE_STORING;
     j->attempt = 3;
     j->failures = 2;
+    SET(j->converter_version, "0.1.0-g970a366");
     j->request.options = (struct job_options){ .mode = JOB_MODE_ABR,
                                                .bitrate_kbps = 100,
                                                .quality = 5,
@@ -124,6 +125,7 @@ static void assert_same_plain(const struct job *back, const struct job *j)
     assert_int_equal(back->phase, j->phase);
     assert_int_equal(back->attempt, j->attempt);
     assert_int_equal(back->failures, j->failures);
+    assert_string_equal(back->converter_version, j->converter_version);
     assert_memory_equal(&back->request, &j->request, sizeof(j->request));
     assert_string_equal(back->filename, j->filename);
     assert_int_equal(back->size_bytes, j->size_bytes);
@@ -362,10 +364,11 @@ static void test_view_of_a_new_job(void **state)
     struct job j;
     job_init(&j, "ann@example.org");
     json_t *view = job_to_json(&j);
-    static const char *const nulls[] = { "tag",      "phase",       "sha256",     "mp3_fid",
-                                         "retry_of", "started_at",  "expires_at", "finished_at",
-                                         "run_at",   "webhook_url", "input",      "output",
-                                         "error",    "trace_id",    "same_as" };
+    static const char *const nulls[] = {
+        "tag",        "phase",       "sha256",  "mp3_fid",          "retry_of", "started_at",
+        "expires_at", "finished_at", "run_at",  "webhook_url",      "input",    "output",
+        "error",      "trace_id",    "same_as", "converter_version"
+    };
     assert_int_equal(json_array_size(json_object_get(view, "outputs")), 0);
     assert_true(json_is_array(json_object_get(view, "outputs")));
     static const char *const hidden[] = { "rev",       "lease_until", "email",
