@@ -59,12 +59,15 @@ static enum err check_queue(void *ctx, struct error *e)
     return queue_check(((struct converter *)ctx)->queue, e);
 }
 
-static enum err check_landlock(void *ctx, struct error *e)
+/* What the engine's cell is made of. Without seccomp the converter has not started. */
+static enum err check_sandbox(void *ctx, struct error *e)
 {
     const struct converter *c = ctx;
     return c->landlock_abi > 0
-               ? OK
-               : err_set(e, ERR_NOT_FOUND, "the kernel lacks Landlock; seccomp is on");
+               ? err_set(e, OK, "seccomp, Landlock ABI %d; no network namespace of its own",
+                         c->landlock_abi)
+               : err_set(e, ERR_NOT_FOUND,
+                         "seccomp; no network namespace of its own; the kernel has no Landlock");
 }
 
 static enum err check_settings(const struct converter_settings *s, struct error *e)
@@ -163,7 +166,7 @@ static enum err start(struct service *service, void *settings, void **ret_state,
     service_add_check(service, "blobs", false, check_blobs, c);
     service_add_check(service, "jobs", false, check_jobs, c);
     service_add_check(service, "queue", false, check_queue, c);
-    service_add_check(service, "landlock", true, check_landlock, c);
+    service_add_check(service, "sandbox", true, check_sandbox, c);
     *ret_state = c;
     return OK;
 }

@@ -246,12 +246,13 @@ static const char *status_name(const struct check *item)
     return "unknown";
 }
 
-/* "" unless the check failed. A text that is not UTF-8 cannot be told as JSON. */
+/* Why it failed, or what a check that passed has to say; not what it stumbled over before it
+ * passed. A text that is not UTF-8 cannot be told as JSON. */
 static const char *detail_of(const struct check *item)
 {
     const struct error *e = &item->last_error;
 
-    if (item->status != CHECK_DOWN) {
+    if (item->status != CHECK_DOWN && e->code != OK) {
         return "";
     }
     return text_is_utf8(e->text, strlen(e->text)) ? e->text : err_text(e->code);

@@ -52,7 +52,8 @@ int service_main(const struct service_definition *definition, int argc, char **a
 
 /* A dependency for /readyz: called by a thread of the service every few seconds, never by a
  * request; may block for 5 s. The answer carries {"status","details":{name:{"status","detail"}}}.
- * `info` checks never make it unready (a kernel without Landlock). */
+ * A check that passes may set a detail too, by err_set(e, OK, ...). `info` checks never make it
+ * unready (a kernel without Landlock). */
 void service_add_check(struct service *s, const char *name, bool info_only,
                        enum err (*check)(void *ctx, struct error *e), void *ctx);
 /* True once SIGTERM has come. Thread-safe. */

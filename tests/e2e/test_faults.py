@@ -140,6 +140,22 @@ def test_a_zygote_that_dies_costs_a_try(make_stack):
     assert done["state"] == "succeeded" and done["attempt"] == 2
 
 
+def test_without_seccomp_there_is_no_converter(make_stack, tmp_path):
+    """It ends before it takes a message: no file is decoded without walls."""
+    stack = make_stack()
+    user = stack.admin()
+    engine = tmp_path / "engine"
+    engine.write_text("#!/bin/sh\necho '{\"landlock_abi\":7,\"seccomp\":false}'\n")
+    engine.chmod(0o755)
+    stack.converter.stop()
+    stack.converter.start(wait=False, UNREEL_ENGINE=engine)
+    assert stack.converter.wait_exit() == 1 and "seccomp is not available here" in stack.converter.log_text()
+    job = user.submit(media.clip("m4a"))
+    assert user.job(job["id"])["state"] == "queued"
+    stack.converter.start(UNREEL_ENGINE=None)
+    assert user.wait_job(job["id"])["state"] == "succeeded"
+
+
 def test_sigterm_lets_a_job_finish(make_stack):
     stack = make_stack(converter={"UNREEL_DRAIN_TIMEOUT_S": 60})
     user = stack.admin()

@@ -250,9 +250,13 @@ def test_webhook_is_signed(stack, user, receiver):
     assert event["data"]["mp3_fid"] == job["mp3_fid"]
 
 
-def test_sandbox_is_named_in_readyz(stack):
-    answer = stack.converter.ops("/readyz").json()
-    assert {"blobs", "jobs", "queue", "landlock"} <= set(answer["details"])
+def test_readyz_says_what_the_engine_s_cell_is(stack):
+    details = stack.converter.ops("/readyz").json()["details"]
+    assert {"blobs", "jobs", "queue", "sandbox"} == set(details)
+    abi = int(stack.converter.metric("unreel_sandbox_landlock_abi"))
+    wanted = (("up", f"seccomp, Landlock ABI {abi}; no network namespace of its own") if abi else
+              ("warn", "seccomp; no network namespace of its own; the kernel has no Landlock"))
+    assert (details["sandbox"]["status"], details["sandbox"]["detail"]) == wanted
 
 
 def test_a_job_names_the_converter_s_version(stack, user):

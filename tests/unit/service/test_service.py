@@ -151,7 +151,7 @@ def test_ops_port(demo):
     status, _, body = service.get("/livez")
     assert (status, body) == (200, "alive\n")
     assert service.ready() == (200, {"status": "up", "details": {
-        "flag": {"status": "up", "detail": ""}, "extra": {"status": "up", "detail": ""}}})
+        "flag": {"status": "up", "detail": ""}, "extra": {"status": "up", "detail": "all of it is there"}}})
     status, headers, body = service.get("/metrics")
     assert status == 200
     assert headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
@@ -170,7 +170,7 @@ def test_readiness_follows_the_check(demo, tmp_path):
     why = f'the flag "{flag}" is not there'
     service.wait_for("not ready: flag: the flag")
     assert service.ready() == (503, {"status": "down", "details": {
-        "flag": {"status": "down", "detail": why}, "extra": {"status": "up", "detail": ""}}})
+        "flag": {"status": "down", "detail": why}, "extra": {"status": "up", "detail": "all of it is there"}}})
     assert service.get("/livez")[0] == 200
     flag.touch()
     wait_until(lambda: service.ready()[0] == 200, 5)
