@@ -103,6 +103,17 @@ static void announce(struct converter *c, struct job *job)
     }
 }
 
+/* A message that is returned counts towards its delivery limit, and is marked as that of a worker
+ * who was lost. A job that was given back has lost nobody: it gets a new message. */
+static enum queue_verdict verdict_of_given_back(struct converter *c, struct job *job)
+{
+    struct error e = { 0 };
+    if (job->state != JOB_QUEUED) {
+        return QUEUE_RETRY; /* the record could not be told */
+    }
+    return pipeline_publish(c->jobs, c->queue, job, &e) == OK ? QUEUE_DONE : QUEUE_RETRY;
+}
+
 static enum queue_verdict run_claimed(struct converter *c, struct job *job,
                                       struct queue_message *message)
 {
@@ -115,7 +126,7 @@ static enum queue_verdict run_claimed(struct converter *c, struct job *job,
     }
     metric_add(&metric_jobs_in_flight, 0, -1);
     atomic_fetch_sub(&c->busy, 1);
-    return result == ATTEMPT_GIVE_BACK ? QUEUE_RETRY : QUEUE_DONE;
+    return result == ATTEMPT_GIVE_BACK ? verdict_of_given_back(c, job) : QUEUE_DONE;
 }
 
 /* What to tell the broker about a message whose job could not be claimed. */

@@ -156,33 +156,6 @@ def test_without_seccomp_there_is_no_converter(make_stack, tmp_path):
     assert user.wait_job(job["id"])["state"] == "succeeded"
 
 
-def test_sigterm_lets_a_job_finish(make_stack):
-    stack = make_stack(converter={"UNREEL_DRAIN_TIMEOUT_S": 60})
-    user = stack.admin()
-    job = user.submit(media.long_clip(300))
-    user.wait_state(job["id"], ("running",))
-    stack.converter.signal(signal.SIGTERM)
-    assert stack.converter.wait_exit(70) == 0
-    done = user.job(job["id"])
-    assert done["state"] == "succeeded" and done["attempt"] == 1
-
-
-def test_sigterm_gives_a_long_job_back(make_stack):
-    stack = make_stack(converter={"UNREEL_DRAIN_TIMEOUT_S": 1})
-    user = stack.admin()
-    job = user.submit(media.long_clip(900))
-    user.wait_state(job["id"], ("running",))
-    stack.converter.signal(signal.SIGTERM)
-    began = time.monotonic()
-    assert stack.converter.wait_exit(20) == 0
-    assert time.monotonic() - began < 15
-    given_back = user.job(job["id"])
-    assert given_back["state"] == "queued" and given_back["error"] is None
-    stack.converter.start()
-    assert user.wait_state(job["id"], ("running",))["error"] is None
-    user.post(f"/v1/jobs/{job['id']}/cancel")
-
-
 def test_two_converters_share_twenty_jobs(make_stack):
     stack = make_stack(converters=2)
     user = stack.admin()
