@@ -12,7 +12,7 @@ man=(help2man)
 libav=(build-essential pkg-config nasm zlib1g-dev libbz2-dev libdav1d-dev)
 kustomize=(golang-go ca-certificates)
 demo=(ffmpeg espeak-ng curl jq python3)
-test=(clang-14 clang-tidy-14 clang-format-14 libclang-rt-14-dev libcmocka-dev
+test=(clang-14 clang-tidy-14 clang-format-14 libclang-rt-14-dev libcmocka-dev sqlite3
     python3 python3-pytest python3-pika python3-pymongo python3-gridfs python3-aiosmtpd python3-yaml
     python3-mutagen python3-requests python3-jsonschema python3-flask gunicorn
     mariadb-server rabbitmq-server openjdk-17-jdk-headless maven

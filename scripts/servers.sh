@@ -2,6 +2,7 @@
 # MariaDB, RabbitMQ and a MongoDB-protocol server for tests, on free loopback ports, everything under DIR.
 #   servers.sh start DIR [mysql] [amqp] [mongodb]     default: all three; waits until each answers
 #   servers.sh stop|restart|kill DIR [NAME...]        kill is kill -9; ports and data stay for the next start
+#   servers.sh rabbitmqctl DIR ARGUMENT...            asks the RabbitMQ that runs in DIR
 # start writes DIR/env, to be sourced. A server whose UNREEL_TEST_<NAME>_URL is set already is not started.
 set -euo pipefail
 
@@ -16,6 +17,10 @@ verb=$1
 mkdir -p "$2"
 dir=$(cd "$2" && pwd)
 shift 2
+if [ "$verb" = rabbitmqctl ]; then
+    amqp_env "$(cat "$dir/amqp/port")"
+    exec /usr/lib/rabbitmq/bin/rabbitmqctl "$@"
+fi
 names=("$@")
 [ $# -gt 0 ] || names=(mysql amqp mongodb)
 
