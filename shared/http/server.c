@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/clock.h"
 #include "core/mem.h"
 #include "http/server_impl.h"
 
@@ -20,6 +21,8 @@
 /* libmicrohttpd closes what comes over its limit at once, which the client sees as a reset. So that
  * is so many times ours: room for those that arrive until the ones that were given up are gone. */
 #define HARD_LIMIT_FACTOR 2
+/* How long a drain waits for requests on connections that are open. */
+#define SETTLE_MS 250
 
 static void fill_defaults(struct http_server_options *o)
 {
@@ -180,14 +183,36 @@ int http_server_port(const struct http_server *s)
     return s->port;
 }
 
+/* Takes those whom the kernel has connected already, and would reset. */
+static void accept_waiting(struct http_server *s)
+{
+    union {
+        struct sockaddr any;
+        struct sockaddr_storage all;
+    } from;
+
+    for (;;) {
+        socklen_t len = sizeof(from);
+        int fd = accept4(s->listen_fd, &from.any, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd < 0 && errno != ECONNABORTED && errno != EINTR) {
+            return;
+        }
+        if (fd >= 0) {
+            (void)MHD_add_connection(s->daemon, fd, &from.any, len); /* closes it when it fails */
+        }
+    }
+}
+
 void http_server_drain(struct http_server *s)
 {
     if (atomic_exchange(&s->is_draining, true)) {
         return;
     }
+    atomic_store(&s->drained_at_ms, clock_mono_ms());
     /* The descriptor stays open until the polling thread, which may be about to accept from it, is
      * gone; shutting it down is what refuses new connections. */
     (void)MHD_quiesce_daemon(s->daemon);
+    accept_waiting(s);
     (void)shutdown(s->listen_fd, SHUT_RDWR);
 }
 
@@ -202,7 +227,13 @@ static unsigned in_flight_now(struct http_server *s)
 unsigned http_server_in_flight(const struct http_server *s)
 {
     /* The lock is no part of what callers see. */
-    return in_flight_now((struct http_server *)(uintptr_t)s);
+    unsigned n = in_flight_now((struct http_server *)(uintptr_t)s);
+    bool is_settling = atomic_load(&s->is_draining) &&
+                       clock_mono_ms() - atomic_load(&s->drained_at_ms) < SETTLE_MS;
+    if (n > 0 || !is_settling) {
+        return n;
+    }
+    return MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections;
 }
 
 static void wait_for_requests(struct http_server *s, int64_t timeout_ms)

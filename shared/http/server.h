@@ -75,9 +75,11 @@ struct http_server_options {
 enum err http_server_start(const struct http_server_options *options,
                            struct http_server **ret_server, struct error *e) MUST_CHECK;
 int http_server_port(const struct http_server *s);
-/* Stops accepting; answers carry `Connection: close`; returns at once. Thread-safe. */
+/* Stops accepting, after whoever is connected already; answers carry `Connection: close`; returns
+ * at once. Thread-safe. */
 void http_server_drain(struct http_server *s);
-/* Requests in hand. */
+/* Requests in hand. When a drain has just begun, open connections too: their requests may be on
+ * their way. */
 unsigned http_server_in_flight(const struct http_server *s);
 /* Drains, waits up to timeout_ms for requests in hand, stops and frees. NULL is fine. */
 void http_server_stop(struct http_server *s, int64_t timeout_ms);

@@ -36,6 +36,7 @@ struct http_server {
     pthread_cond_t idle;
     unsigned in_flight;
     atomic_bool is_draining;
+    _Atomic int64_t drained_at_ms; /* monotonic */
     atomic_bool is_stopping;
 };
 

@@ -229,6 +229,43 @@ static void draining_finishes_what_was_begun(void **state)
     close(busy);
 }
 
+/* The kernel takes connections before the server does. */
+static void draining_answers_who_is_connected(void **state)
+{
+    (void)state;
+    int fds[20];
+    for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
+        fds[i] = fixture_connect(port);
+        fixture_send_text(fds[i], "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+    }
+    http_server_drain(server);
+    for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
+        struct answer a = fixture_read(fds[i], false);
+        assert_int_equal(a.status, 200);
+        answer_release(&a);
+        close(fds[i]);
+    }
+}
+
+static void draining_waits_a_moment_for_a_request(void **state)
+{
+    (void)state;
+    int fd = fixture_connect(port);
+    http_server_drain(server);
+    clock_sleep_ms(50);
+    assert_int_equal(http_server_in_flight(server), 1);
+    fixture_send_text(fd, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+    struct answer a = fixture_read(fd, false);
+    assert_int_equal(a.status, 200);
+    answer_release(&a);
+    int64_t end_ms = clock_mono_ms() + 5000;
+    while (http_server_in_flight(server) > 0 && clock_mono_ms() < end_ms) {
+        clock_sleep_ms(5);
+    }
+    assert_int_equal(http_server_in_flight(server), 0);
+    close(fd);
+}
+
 static void handlers_that_wait_hear_of_the_drain(void **state)
 {
     (void)state;
@@ -310,6 +347,8 @@ int main(void)
         SERVED_BY(connections_of_an_address_are_limited, start_few),
         SERVED_BY(one_thread_serves_many, start_single),
         SERVED(draining_finishes_what_was_begun),
+        SERVED(draining_answers_who_is_connected),
+        SERVED(draining_waits_a_moment_for_a_request),
         SERVED(handlers_that_wait_hear_of_the_drain),
         SERVED(handlers_that_wait_hear_of_a_client_that_left),
         SERVED(stopping_waits_for_requests_in_hand),
