@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,9 +16,10 @@
 
 #define MICRO 1e6
 
-/* Filled before there are threads; only read after. */
-static struct metric *first_metric;
-static struct metric **last_link = &first_metric;
+static pthread_mutex_t registration = PTHREAD_MUTEX_INITIALIZER;
+/* Grows at its end, while the ops port may render it already. */
+static _Atomic(struct metric *) first_metric;
+static _Atomic(struct metric *) *last_link = &first_metric; /* guarded by registration */
 
 static NORETURN void refuse(const struct metric *m, const char *why)
 {
@@ -30,10 +32,18 @@ static size_t cells_per_value(const struct metric *m)
     return m->type == METRIC_HISTOGRAM ? m->bucket_count + 2 : 1;
 }
 
+static size_t count_commas(const char *text)
+{
+    size_t count = 0;
+
+    for (const char *c = text; *c != '\0'; c++) {
+        count += *c == ',';
+    }
+    return count;
+}
+
 static void check_definition(const struct metric *m)
 {
-    bool has_two_labels = m->label != NULL && strchr(m->label, ',') != NULL;
-
     if ((m->label == NULL) != (m->values == NULL)) {
         refuse(m, "label and values go together");
     }
@@ -46,32 +56,44 @@ static void check_definition(const struct metric *m)
         }
     }
     for (size_t i = 0; m->values != NULL && m->values[i] != NULL; i++) {
-        if (has_two_labels && strchr(m->values[i], ',') == NULL) {
-            refuse(m, "a value lacks its second label");
+        if (count_commas(m->values[i]) < count_commas(m->label)) {
+            refuse(m, "a value lacks a label");
         }
     }
 }
 
-void metric_register(struct metric *m)
+static bool is_registered(const struct metric *m)
 {
     for (const struct metric *other = first_metric; other != NULL; other = other->next) {
         if (other == m) {
-            return;
+            return true;
         }
         if (strcmp(other->name, m->name) == 0) {
             refuse(m, "the name is taken");
         }
     }
-    check_definition(m);
+    return false;
+}
 
+static void add(struct metric *m)
+{
+    check_definition(m);
     m->value_count = m->values == NULL ? 1 : 0;
     while (m->values != NULL && m->values[m->value_count] != NULL) {
         m->value_count++;
     }
     m->cells = xcalloc(m->value_count * cells_per_value(m) + 1, sizeof(*m->cells));
-    m->next = NULL;
     *last_link = m;
     last_link = &m->next;
+}
+
+void metric_register(struct metric *m)
+{
+    (void)pthread_mutex_lock(&registration);
+    if (!is_registered(m)) {
+        add(m);
+    }
+    (void)pthread_mutex_unlock(&registration);
 }
 
 /* The first cell of a value; NULL while the metric is not registered. */
@@ -168,27 +190,37 @@ static enum err append_label(struct buf *out, const char *name, size_t name_len,
     return err == OK ? buf_append(out, "\"", 1) : err;
 }
 
-/* route="/upload",code="2xx" */
+/* Where the value of a label ends that `others` more follow. */
+static const char *value_end(const char *text, size_t others)
+{
+    const char *end = text + strlen(text);
+
+    while (others > 0) {
+        end--;
+        others -= *end == ',';
+    }
+    return end;
+}
+
+/* route="/upload",code="2xx". Commas are counted from the end, so that the first value may contain
+ * some. */
 static enum err append_labels(struct buf *out, const struct metric *m, size_t value)
 {
+    const char *name = m->label;
     const char *text = m->values[value];
-    const char *second_name = strchr(m->label, ',');
+    enum err err = OK;
 
-    if (second_name == NULL) {
-        return append_label(out, m->label, strlen(m->label), text, strlen(text));
+    for (size_t others = count_commas(name) + 1; others-- > 0 && err == OK;) {
+        size_t name_len = strcspn(name, ",");
+        const char *end = value_end(text, others);
+        err = append_label(out, name, name_len, text, (size_t)(end - text));
+        if (err == OK && others > 0) {
+            err = buf_append(out, ",", 1);
+            name += name_len + 1;
+            text = end + 1;
+        }
     }
-    /* The last comma parts the values, so that the first may contain some. */
-    const char *second_value = strrchr(text, ',');
-    enum err err = append_label(out, m->label, (size_t)(second_name - m->label), text,
-                                (size_t)(second_value - text));
-    if (err == OK) {
-        err = buf_append(out, ",", 1);
-    }
-    if (err != OK) {
-        return err;
-    }
-    return append_label(out, second_name + 1, strlen(second_name + 1), second_value + 1,
-                        strlen(second_value + 1));
+    return err;
 }
 
 /* name_suffix{labels,le="0.5"} and a space; `le` may be NULL. */

@@ -15,8 +15,8 @@
  *     metric_register(&uploads_total);
  *     metric_add(&uploads_total, UPLOADS_REFUSED, 1);
  *
- * Two labels: .label = "route,code", .values = { "/upload,2xx", "/upload,4xx", NULL }. A histogram
- * has .buckets = bounds and .bucket_count = ARRAY_LEN(bounds) as well; +Inf is added.
+ * Several labels: .label = "route,code", .values = { "/upload,2xx", "/upload,4xx", NULL }. A
+ * histogram has .buckets = bounds and .bucket_count = ARRAY_LEN(bounds) as well; +Inf is added.
  */
 #ifndef UNREEL_CORE_METRICS_H
 #define UNREEL_CORE_METRICS_H
@@ -33,7 +33,7 @@ struct metric {
     const char *name; /* unreel_..., base units, _total on counters */
     const char *help;
     enum metric_type type;
-    const char *label;         /* "result", or two names joined by a comma, or NULL */
+    const char *label;         /* "result", or names joined by commas, or NULL */
     const char *const *values; /* NULL-terminated; for two labels each entry is "a,b" */
     const double *buckets;     /* HISTOGRAM: upper bounds, ascending */
     size_t bucket_count;
@@ -41,10 +41,11 @@ struct metric {
      * one for the sum in millionths, for each value. */
     _Atomic int64_t *cells;
     size_t value_count;
-    struct metric *next;
+    _Atomic(struct metric *) next;
 };
 
-/* At start, before threads. The metric must live for ever; registering it again does nothing.
+/* Before others use the metric; those that are there may be used and rendered meanwhile. The metric
+ * must live for ever; registering it again does nothing. Thread-safe.
  * Aborts on a bad definition or a name that another metric has. */
 void metric_register(struct metric *m);
 /* `value` is the index in `values` (0 without labels). Out of range is a programming error. Nothing

@@ -38,6 +38,15 @@ static struct metric seconds = {
     .bucket_count = ARRAY_LEN(bounds),
 };
 
+static const char *const calls[] = { "/c{a,b},GET,2xx", "/d,,5xx", NULL };
+static struct metric requests = {
+    .name = "unreel_calls_total",
+    .help = "Calls.",
+    .type = METRIC_COUNTER,
+    .label = "route,method,code",
+    .values = calls,
+};
+
 static struct metric unregistered = {
     .name = "unreel_unregistered",
     .help = "None.",
@@ -50,6 +59,7 @@ static int set_up(void **state)
     metric_register(&tries);
     metric_register(&waiting);
     metric_register(&seconds);
+    metric_register(&requests);
     metric_register(&tries);
     return 0;
 }
@@ -86,6 +96,11 @@ static void test_text(void **state)
                                  "unreel_seconds_bucket{route=\"/b\",code=\"5xx\",le=\"+Inf\"} 0\n"
                                  "unreel_seconds_sum{route=\"/b\",code=\"5xx\"} 0.000000\n"
                                  "unreel_seconds_count{route=\"/b\",code=\"5xx\"} 0\n"
+                                 "# HELP unreel_calls_total Calls.\n"
+                                 "# TYPE unreel_calls_total counter\n"
+                                 "unreel_calls_total{route=\"/c{a,b}\",method=\"GET\","
+                                 "code=\"2xx\"} 0\n"
+                                 "unreel_calls_total{route=\"/d\",method=\"\",code=\"5xx\"} 7\n"
                                  "# HELP unreel_build_info The version that runs.\n";
 
     (void)state;
@@ -94,6 +109,7 @@ static void test_text(void **state)
     metric_add(&tries, 1, 1);
     metric_set(&waiting, 0, 5);
     metric_add(&waiting, 0, -7);
+    metric_add(&requests, 1, 7);
     metric_observe(&seconds, 0, 0.005);
     metric_observe(&seconds, 0, 0.5);
     metric_observe(&seconds, 0, 11);
