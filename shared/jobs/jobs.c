@@ -123,6 +123,11 @@ enum err jobs_count(struct jobs *s, int64_t ret_counts[JOB_STATE_MAX], struct er
     return s->ops->count(s, ret_counts, e);
 }
 
+enum err jobs_backlog(struct jobs *s, struct jobs_backlog *ret_backlog, struct error *e)
+{
+    return s->ops->backlog(s, clock_wall_ms(), ret_backlog, e);
+}
+
 /* A cursor is created_at (8 bytes, big endian) and the id (12 bytes) of a page's last job. */
 struct cursor {
     uint64_t created_at_ms;

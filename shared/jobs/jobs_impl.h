@@ -85,6 +85,9 @@ struct jobs_ops {
     enum err (*list)(struct jobs *s, const struct jobs_page *page, struct job *ret_jobs,
                      size_t *ret_count, bool *ret_has_more, struct error *e);
     enum err (*count)(struct jobs *s, int64_t ret_counts[JOB_STATE_MAX], struct error *e);
+    /* Due at now_ms: FRESH, PUBLISH and ANNOUNCE; waiting for the next try: PUBLISH. */
+    enum err (*backlog)(struct jobs *s, int64_t now_ms, struct jobs_backlog *ret_backlog,
+                        struct error *e);
     /* Oldest key first. *ret_next_ms: the key of the first job that was not returned, INT64_MAX
      * when there is none. A record that cannot be read is passed over; *e tells, beside OK. */
     enum err (*due)(struct jobs *s, const struct jobs_due_range *range, struct job *ret_jobs,

@@ -342,6 +342,58 @@ static enum err mongo_count(struct jobs *s, int64_t ret_counts[JOB_STATE_MAX], s
     return err;
 }
 
+/* The earliest date of that name among what the filter finds; 0 without any. */
+static enum err read_first(const struct mongo_session *q, const bson_t *filter, const char *name,
+                           int64_t *ret_ms, struct error *e)
+{
+    bson_t *opts = BCON_NEW("sort", "{", name, BCON_INT32(1), "}", "limit", BCON_INT64(1),
+                            "projection", "{", name, BCON_INT32(1), "}");
+    struct reading first = { .limit = 0, .key = name };
+    enum err err = read_jobs(q, filter, opts, &first, e);
+    bson_destroy(opts);
+    if (err == OK) {
+        *ret_ms = first.has_more ? first.next_ms : 0;
+    }
+    return err;
+}
+
+static enum err read_backlog(const struct mongo_session *q, const bson_t *outbox,
+                             const bson_t *queued, struct jobs_backlog *backlog, struct error *e)
+{
+    bson_error_t error;
+    backlog->outbox_count = mongoc_collection_count_documents(q->jobs, outbox, NULL, NULL, NULL,
+                                                              &error);
+    if (backlog->outbox_count < 0) {
+        return mongo_error(&error, "jobs: backlog", e);
+    }
+    enum err err = read_first(q, outbox, due_names[1], &backlog->outbox_oldest_ms, e);
+    return err == OK ? read_first(q, queued, "created_at", &backlog->queued_oldest_ms, e) : err;
+}
+
+static enum err mongo_backlog(struct jobs *s, int64_t now_ms, struct jobs_backlog *ret_backlog,
+                              struct error *e)
+{
+    struct mongo_session q;
+    enum err err = mongo_session_open(&q, s, e);
+    if (err != OK) {
+        return err;
+    }
+    bson_t *outbox = BCON_NEW(due_names[0], "{", "$in", "[", BCON_UTF8("fresh"),
+                              BCON_UTF8("publish"), BCON_UTF8("announce"), "]", "}", due_names[1],
+                              "{", "$lte", BCON_DATE_TIME(now_ms), "}");
+    bson_t *queued = BCON_NEW("state", BCON_UTF8("queued"), due_names[0], "{", "$ne",
+                              BCON_UTF8("publish"), "}");
+    struct jobs_backlog found = { 0 };
+    err = read_backlog(&q, outbox, queued, &found, e);
+    bson_destroy(queued);
+    bson_destroy(outbox);
+    mongo_session_close(&q);
+    if (err == OK) {
+        *ret_backlog = found;
+    }
+    return err;
+}
+
 /* One half of the range: what is due, or (comparison "$gt") the first that is not yet. */
 static enum err read_due(const struct mongo_session *q, const struct jobs_due_range *range,
                          const char *comparison, struct reading *r, struct error *e)
@@ -398,5 +450,6 @@ const struct jobs_ops jobs_mongo = {
     .find = mongo_find,
     .list = mongo_list,
     .count = mongo_count,
+    .backlog = mongo_backlog,
     .due = mongo_due,
 };

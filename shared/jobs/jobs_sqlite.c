@@ -408,6 +408,34 @@ static enum err sqlite_count(struct jobs *s, int64_t ret_counts[JOB_STATE_MAX], 
     return err;
 }
 
+static enum err sqlite_backlog(struct jobs *s, int64_t now_ms, struct jobs_backlog *ret_backlog,
+                               struct error *e)
+{
+    struct query q;
+    enum err err = query_open(&q, s,
+                              "SELECT count(*), ifnull(min(due_at), 0),"
+                              " (SELECT ifnull(min(created_at), 0) FROM jobs"
+                              " WHERE state = 'queued' AND due_reason <> 'publish')"
+                              " FROM jobs WHERE due_reason IN ('fresh', 'publish', 'announce')"
+                              " AND due_reason <> '' AND due_at <= ?",
+                              e);
+    if (err != OK) {
+        return err;
+    }
+    query_int(&q, now_ms);
+    struct jobs_backlog found = { 0 };
+    if (query_step(&q) == SQLITE_ROW) {
+        found.outbox_count = sqlite3_column_int64(q.stmt, 0);
+        found.outbox_oldest_ms = sqlite3_column_int64(q.stmt, 1);
+        found.queued_oldest_ms = sqlite3_column_int64(q.stmt, 2);
+    }
+    err = query_close(&q, e);
+    if (err == OK) {
+        *ret_backlog = found;
+    }
+    return err;
+}
+
 static enum err sqlite_due(struct jobs *s, const struct jobs_due_range *range, struct job *ret_jobs,
                            size_t *ret_count, int64_t *ret_next_ms, struct error *e)
 {
@@ -463,5 +491,6 @@ const struct jobs_ops jobs_sqlite = {
     .find = sqlite_find,
     .list = sqlite_list,
     .count = sqlite_count,
+    .backlog = sqlite_backlog,
     .due = sqlite_due,
 };

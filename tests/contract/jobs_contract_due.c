@@ -83,6 +83,41 @@ static void test_publish_again_after_give_back(void **state)
     assert_true(next_ms == run_at_ms);
 }
 
+static void test_backlog(void **state)
+{
+    (void)state;
+    struct jobs_backlog backlog = { 1, 1, 1 };
+    assert_ok(jobs_backlog(store, &backlog, NULL));
+    assert_int_equal(backlog.outbox_count, 0);
+    assert_int_equal(backlog.outbox_oldest_ms, 0);
+    assert_int_equal(backlog.queued_oldest_ms, 0);
+
+    struct job first = new_job(OWNER);
+    clock_sleep_ms(3);
+    struct job second = new_job(OWNER);
+    struct job ended = new_ended(JOB_FAILED);
+    struct job later = new_running(LEASE_MS);
+    assert_ok(jobs_give_back(store, &later, clock_wall_ms() + 60000, true, NULL));
+    assert_ok(jobs_backlog(store, &backlog, NULL));
+    assert_int_equal(backlog.outbox_count, 3);
+    assert_true(backlog.outbox_oldest_ms == first.queued_at_ms);
+    assert_true(backlog.queued_oldest_ms == first.created_at_ms);
+
+    /* Published: no longer in the outbox, still waiting. */
+    assert_ok(jobs_mark_published(store, &first, NULL));
+    assert_ok(jobs_backlog(store, &backlog, NULL));
+    assert_int_equal(backlog.outbox_count, 2);
+    assert_true(backlog.outbox_oldest_ms == second.queued_at_ms);
+    assert_true(backlog.queued_oldest_ms == first.created_at_ms);
+
+    assert_ok(jobs_mark_announced(store, &ended, NULL));
+    assert_ok(jobs_remove(store, first.id, NULL, NULL));
+    assert_ok(jobs_remove(store, second.id, NULL, NULL));
+    assert_ok(jobs_backlog(store, &backlog, NULL));
+    assert_int_equal(backlog.outbox_count, 0);
+    assert_int_equal(backlog.queued_oldest_ms, 0); /* the last one waits for its next try */
+}
+
 static void test_lost(void **state)
 {
     (void)state;
@@ -229,6 +264,7 @@ const struct CMUnitTest due_cases[] = {
     CASE(test_nothing_is_due),
     CASE(test_publish),
     CASE(test_publish_again_after_give_back),
+    CASE(test_backlog),
     CASE(test_lost),
     CASE(test_announce),
     CASE(test_notice),
