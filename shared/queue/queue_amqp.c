@@ -3,6 +3,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "queue/rabbit_metrics.h"
 #include "queue/rabbit_queue.h"
 #include "core/banned.h"
 
@@ -35,6 +36,7 @@ static enum err rabbit_open(const char *url, struct queue **ret_queue, struct er
     if (err != OK) {
         return err;
     }
+    rabbit_metrics_register();
     q = xcalloc(1, sizeof(*q));
     q->base.ops = &queue_amqp;
     q->settings = settings;

@@ -4,6 +4,7 @@
 
 #include "core/clock.h"
 #include "queue/rabbit_consumer.h"
+#include "queue/rabbit_metrics.h"
 #include "core/banned.h"
 
 #define CONSUMER_TAG "unreel"
@@ -61,6 +62,7 @@ static void lose_connection(struct rabbit_consumer *c, const struct error *reaso
 
     rabbit_conn_drop(c->conn);
     c->conn = NULL;
+    rabbit_metrics_up(RABBIT_CONSUMER, false);
     rabbit_incoming_reset(&c->incoming);
     c->has_sent_cancel = false;
     (void)pthread_mutex_lock(&c->lock);
@@ -124,6 +126,7 @@ static void connect_consumer(struct rabbit_consumer *c)
     }
     rabbit_consumer_notify(c);
     (void)pthread_mutex_unlock(&c->lock);
+    rabbit_metrics_up(RABBIT_CONSUMER, err == OK);
 }
 
 /* Sleeps until the socket or a caller has something, for service_ms at most. */

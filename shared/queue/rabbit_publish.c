@@ -7,6 +7,7 @@
 #include "core/clock.h"
 #include "core/id.h"
 #include "queue/rabbit_incoming.h"
+#include "queue/rabbit_metrics.h"
 #include "queue/rabbit_queue.h"
 #include "core/banned.h"
 
@@ -133,13 +134,16 @@ enum err rabbit_publish(struct rabbit_conn *c, amqp_bytes_t queue_name,
         return err;
     }
     c->published++;
-    return wait_for_confirm(c, e);
+    err = wait_for_confirm(c, e);
+    rabbit_metrics_publish(err);
+    return err;
 }
 
 void rabbit_queue_disconnect(struct rabbit_queue *q)
 {
     rabbit_conn_drop(q->conn);
     q->conn = NULL;
+    rabbit_metrics_up(RABBIT_PUBLISHER, false);
 }
 
 static enum err connect_publisher(struct rabbit_queue *q, struct error *e)
@@ -175,6 +179,7 @@ enum err rabbit_queue_connect(struct rabbit_queue *q, struct error *e)
     err = connect_publisher(q, &q->last_error);
     if (err == OK) {
         q->failures = 0;
+        rabbit_metrics_up(RABBIT_PUBLISHER, true);
         return OK;
     }
     q->last_failure_ms = clock_mono_ms();

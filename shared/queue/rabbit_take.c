@@ -6,6 +6,7 @@
 
 #include "core/clock.h"
 #include "queue/rabbit_consumer.h"
+#include "queue/rabbit_metrics.h"
 #include "core/banned.h"
 
 /* queue_consume waits this long for the first connection, so that a take right after it does not
@@ -83,6 +84,7 @@ static struct rabbit_consumer *consumer_new(struct queue *q, const char *name, u
 enum err rabbit_queue_consume(struct queue *q, const char *name, unsigned prefetch,
                               struct queue_consumer **ret_consumer, struct error *e)
 {
+    rabbit_metrics_register_consumer();
     struct rabbit_consumer *c = consumer_new(q, name, prefetch);
     int64_t deadline_ms = clock_mono_ms() + FIRST_CONNECT_MS;
     int rc;
