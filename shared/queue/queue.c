@@ -224,9 +224,10 @@ enum err queue_purge_dead(struct queue *q, const char *name, size_t *ret_count, 
     return err != OK ? err : q->ops->purge_dead(q, name, ret_count, e);
 }
 
-enum err queue_depth(struct queue *q, const char *name, int64_t *ret_count, struct error *e)
+enum err queue_depth(struct queue *q, const char *name, int64_t *ret_count, int64_t *ret_dead_count,
+                     struct error *e)
 {
     enum err err = check_name(name, e);
 
-    return err != OK ? err : q->ops->depth(q, name, ret_count, e);
+    return err != OK ? err : q->ops->depth(q, name, ret_count, ret_dead_count, e);
 }

@@ -105,8 +105,9 @@ enum err queue_requeue_dead(struct queue *q, const char *name, size_t *ret_count
                             struct error *e) MUST_CHECK;
 enum err queue_purge_dead(struct queue *q, const char *name, size_t *ret_count,
                           struct error *e) MUST_CHECK;
-/* Messages waiting and in hand: for metrics. */
-enum err queue_depth(struct queue *q, const char *name, int64_t *ret_count,
+/* For metrics: messages that wait or are in hand (another process's are not counted with
+ * RabbitMQ), and dead letters. */
+enum err queue_depth(struct queue *q, const char *name, int64_t *ret_count, int64_t *ret_dead_count,
                      struct error *e) MUST_CHECK;
 
 #endif

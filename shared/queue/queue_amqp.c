@@ -63,8 +63,8 @@ static void rabbit_close(struct queue *base)
 }
 
 /* On the publishing connection; drops it after a failure. */
-static enum err count_on_publisher(struct rabbit_queue *q, size_t index, int64_t *ret_count,
-                                   struct error *e)
+static enum err count_on_publisher(struct rabbit_queue *q, size_t index, bool is_dead,
+                                   int64_t *ret_count, struct error *e)
 {
     enum err err;
 
@@ -73,7 +73,7 @@ static enum err count_on_publisher(struct rabbit_queue *q, size_t index, int64_t
     }
     err = rabbit_queue_connect(q, e);
     if (err == OK) {
-        err = rabbit_topology_count(q->conn, index, false, ret_count, e);
+        err = rabbit_topology_count(q->conn, index, is_dead, ret_count, e);
         if (err != OK) {
             rabbit_queue_disconnect(q);
         }
@@ -103,7 +103,7 @@ static enum err rabbit_check(struct queue *base, struct error *e)
 {
     struct rabbit_queue *q = rabbit_queue_of(base);
     int64_t count = 0;
-    enum err err = count_on_publisher(q, 0, &count, e);
+    enum err err = count_on_publisher(q, 0, false, &count, e);
 
     if (err == OK) {
         note_foreign(q, e);
@@ -122,15 +122,20 @@ static enum err rabbit_put(struct queue *base, const char *name, const void *bod
 /* The broker tells how many wait; those in hand it tells its management plugin only, so the ones in
  * the hands of this process are added. */
 static enum err rabbit_depth(struct queue *base, const char *name, int64_t *ret_count,
-                             struct error *e)
+                             int64_t *ret_dead_count, struct error *e)
 {
     struct rabbit_queue *q = rabbit_queue_of(base);
     size_t index = queue_name_index(name);
     int64_t waiting = 0;
-    enum err err = count_on_publisher(q, index, &waiting, e);
+    int64_t dead_count = 0;
+    enum err err = count_on_publisher(q, index, false, &waiting, e);
 
     if (err == OK) {
+        err = count_on_publisher(q, index, true, &dead_count, e);
+    }
+    if (err == OK) {
         *ret_count = waiting + atomic_load(&q->in_hand[index]);
+        *ret_dead_count = dead_count;
     }
     return err;
 }

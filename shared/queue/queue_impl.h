@@ -44,7 +44,8 @@ struct queue_ops {
                           size_t max, size_t *ret_count, struct error *e);
     enum err (*requeue_dead)(struct queue *q, const char *name, size_t *ret_count, struct error *e);
     enum err (*purge_dead)(struct queue *q, const char *name, size_t *ret_count, struct error *e);
-    enum err (*depth)(struct queue *q, const char *name, int64_t *ret_count, struct error *e);
+    enum err (*depth)(struct queue *q, const char *name, int64_t *ret_count,
+                      int64_t *ret_dead_count, struct error *e);
 };
 
 struct queue {

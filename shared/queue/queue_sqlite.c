@@ -94,11 +94,25 @@ static enum err sqlite_check(struct queue *base, struct error *e)
 }
 
 static enum err sqlite_depth(struct queue *base, const char *name, int64_t *ret_count,
-                             struct error *e)
+                             int64_t *ret_dead_count, struct error *e)
 {
-    return sqlite_number(
+    int64_t count = 0;
+    int64_t dead_count = 0;
+    enum err err = sqlite_number(
         base, "SELECT count(*) FROM queue_messages WHERE queue = ?1 AND dead_reason IS NULL", name,
-        ret_count, e);
+        &count, e);
+
+    if (err == OK) {
+        err = sqlite_number(
+            base,
+            "SELECT count(*) FROM queue_messages WHERE queue = ?1 AND dead_reason IS NOT NULL",
+            name, &dead_count, e);
+    }
+    if (err == OK) {
+        *ret_count = count;
+        *ret_dead_count = dead_count;
+    }
+    return err;
 }
 
 static enum err sqlite_put(struct queue *base, const char *name, const void *body, size_t len,

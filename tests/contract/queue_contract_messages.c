@@ -107,7 +107,7 @@ static void unknown_names_are_refused(void **state)
     int64_t count;
     assert_err(ERR_NOT_FOUND, queue_put(queue, "audio", "x", 1, NULL, NULL));
     assert_err(ERR_NOT_FOUND, queue_consume(queue, "video.dead", 1, &c, NULL));
-    assert_err(ERR_NOT_FOUND, queue_depth(queue, "", &count, NULL));
+    assert_err(ERR_NOT_FOUND, queue_depth(queue, "", &count, &count, NULL));
     assert_err(ERR_INVALID, queue_consume(queue, "video", 0, &c, NULL));
     assert_err(ERR_INVALID, queue_open("kafka://host/", &other, NULL));
 }
@@ -369,25 +369,28 @@ static void the_depth_counts_what_waits_and_what_is_in_hand(void **state)
     (void)state;
     struct queue_consumer *c = consume("video", 1);
     int64_t depth = -1;
+    int64_t dead = -1;
     assert_ok(queue_check(queue, NULL));
-    assert_ok(queue_depth(queue, "video", &depth, NULL));
+    assert_ok(queue_depth(queue, "video", &depth, &dead, NULL));
     assert_int_equal(depth, 0);
+    assert_int_equal(dead, 0);
     put("video", "1");
     put("video", "2");
     struct queue_message *m = take(c);
     /* The broker counts a little late. */
     for (int i = 0; i < 100 && depth != 2; i++) {
         (void)usleep(50000);
-        assert_ok(queue_depth(queue, "video", &depth, NULL));
+        assert_ok(queue_depth(queue, "video", &depth, &dead, NULL));
     }
     assert_int_equal(depth, 2);
     assert_ok(queue_finish(m, QUEUE_DONE, NULL));
-    take_and_finish(c, "2", QUEUE_DONE);
-    for (int i = 0; i < 100 && depth != 0; i++) {
+    take_and_finish(c, "2", QUEUE_DEAD);
+    for (int i = 0; i < 100 && (depth != 0 || dead != 1); i++) {
         (void)usleep(50000);
-        assert_ok(queue_depth(queue, "video", &depth, NULL));
+        assert_ok(queue_depth(queue, "video", &depth, &dead, NULL));
     }
     assert_int_equal(depth, 0);
+    assert_int_equal(dead, 1);
     queue_consumer_close(c);
 }
 
