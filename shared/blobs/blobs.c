@@ -15,6 +15,41 @@
 /* Past the end of every blob; engines may add to offsets below it without overflow. */
 #define OFFSET_MAX ((int64_t)1 << 53)
 
+enum op {
+    OP_CREATE,
+    OP_RESUME,
+    OP_WRITE,
+    OP_COMMIT,
+    OP_SUSPEND,
+    OP_STAT,
+    OP_READ,
+    OP_REMOVE,
+    OP_LIST
+};
+
+static const char *const op_names[] = { [OP_CREATE] = "create",   [OP_RESUME] = "resume",
+                                        [OP_WRITE] = "write",     [OP_COMMIT] = "commit",
+                                        [OP_SUSPEND] = "suspend", [OP_STAT] = "stat",
+                                        [OP_READ] = "read",       [OP_REMOVE] = "remove",
+                                        [OP_LIST] = "list",       NULL };
+
+struct metric blobs_gridfs_errors = {
+    .name = "unreel_gridfs_errors_total",
+    .help = "Calls that failed for a cause on the store's side.",
+    .type = METRIC_COUNTER,
+    .label = "op",
+    .values = op_names,
+};
+
+/* Returns err, counted unless it is an answer: that there is no such blob, or that it exists. */
+static enum err counted(enum op op, enum err err)
+{
+    if (err == ERR_BUSY || err == ERR_TIMEOUT || err == ERR_CORRUPT || err == ERR_FAULT) {
+        metric_add(&blobs_gridfs_errors, op, 1);
+    }
+    return err;
+}
+
 static const struct {
     const char *scheme;
     const struct blobs_ops *ops;
@@ -117,7 +152,7 @@ enum err blobs_create(struct blobs *b, const char *id, const struct blob_meta *m
         return err;
     }
     struct blob_writer *w = NULL;
-    err = b->ops->create(b, id, &full, &w, e);
+    err = counted(OP_CREATE, b->ops->create(b, id, &full, &w, e));
     if (err != OK) {
         return err;
     }
@@ -134,7 +169,7 @@ enum err blobs_resume(struct blobs *b, const char *id, struct blob_writer **ret_
         return err_set(e, ERR_NOT_FOUND, "blobs: not an id");
     }
     struct blob_writer *w = NULL;
-    enum err err = b->ops->resume(b, id, &w, e);
+    enum err err = counted(OP_RESUME, b->ops->resume(b, id, &w, e));
     if (err != OK) {
         return err;
     }
@@ -165,7 +200,7 @@ enum err blob_write(struct blob_writer *w, const void *bytes, size_t len, struct
     if (len == 0) {
         return OK;
     }
-    enum err err = w->blobs->ops->write(w, bytes, len, e);
+    enum err err = counted(OP_WRITE, w->blobs->ops->write(w, bytes, len, e));
     if (err != OK) {
         w->has_failed = true;
         return err;
@@ -193,7 +228,7 @@ enum err blob_rewrite(struct blob_writer *w, int64_t offset, const void *bytes, 
     }
     blob_hash_free(w->hash);
     w->hash = NULL;
-    enum err err = w->blobs->ops->rewrite(w, offset, bytes, len, e);
+    enum err err = counted(OP_WRITE, w->blobs->ops->rewrite(w, offset, bytes, len, e));
     w->has_failed = err != OK;
     return err;
 }
@@ -237,7 +272,7 @@ enum err blob_commit(struct blob_writer *w, char ret_sha256[BLOB_SHA256_SIZE], s
         err = w->blobs->ops->publish(w, w->sha256, e);
     }
     if (err != OK) {
-        return err;
+        return counted(OP_COMMIT, err);
     }
     if (ret_sha256 != NULL) {
         memcpy(ret_sha256, w->sha256, BLOB_SHA256_SIZE);
@@ -262,7 +297,7 @@ enum err blob_suspend(struct blob_writer *w, struct error *e)
         err = w->blobs->ops->keep(w, e);
     }
     release(w);
-    return err;
+    return counted(OP_SUSPEND, err);
 }
 
 static enum err refuse_id(struct error *e)
@@ -276,7 +311,7 @@ enum err blobs_stat(struct blobs *b, const char *id, struct blob_stat *ret_stat,
         return refuse_id(e);
     }
     struct blob_stat found = { .size_bytes = 0 };
-    enum err err = b->ops->stat(b, id, &found, e);
+    enum err err = counted(OP_STAT, b->ops->stat(b, id, &found, e));
     if (err == OK) {
         *ret_stat = found;
     }
@@ -300,12 +335,12 @@ enum err blobs_pread(struct blobs *b, const char *id, int64_t offset, void *dst,
         }
         return err;
     }
-    return b->ops->pread(b, id, offset, dst, len, ret_len, e);
+    return counted(OP_READ, b->ops->pread(b, id, offset, dst, len, ret_len, e));
 }
 
 enum err blobs_remove(struct blobs *b, const char *id, struct error *e)
 {
-    return id_is_valid(id) ? b->ops->remove(b, id, e) : refuse_id(e);
+    return id_is_valid(id) ? counted(OP_REMOVE, b->ops->remove(b, id, e)) : refuse_id(e);
 }
 
 enum err blobs_descriptor(struct blobs *b, const char *id, int *ret_fd, struct error *e)
@@ -316,5 +351,5 @@ enum err blobs_descriptor(struct blobs *b, const char *id, int *ret_fd, struct e
 enum err blobs_list_orphans(struct blobs *b, int64_t before_ms, char (*ret_ids)[ID_SIZE],
                             size_t max, size_t *ret_count, struct error *e)
 {
-    return b->ops->list_orphans(b, before_ms, ret_ids, max, ret_count, e);
+    return counted(OP_LIST, b->ops->list_orphans(b, before_ms, ret_ids, max, ret_count, e));
 }

@@ -17,6 +17,7 @@ static enum err gridfs_open(const char *url, const char *bucket, unsigned max_pa
     if (err != OK) {
         return err;
     }
+    metric_register(&blobs_gridfs_errors);
     struct gridfs_blobs *g = xcalloc(1, sizeof(*g));
     g->base.ops = &blobs_gridfs_ops;
     g->pool = pool;

@@ -7,6 +7,7 @@
 #define UNREEL_BLOBS_BLOBS_IMPL_H
 
 #include "blobs/blobs.h"
+#include "core/metrics.h"
 
 struct blob_hash;
 
@@ -69,5 +70,8 @@ struct blobs_ops {
 
 extern const struct blobs_ops blobs_file_ops;
 extern const struct blobs_ops blobs_gridfs_ops;
+
+/* Counted by the dispatcher; registered by GridFS alone. */
+extern struct metric blobs_gridfs_errors;
 
 #endif

@@ -3,11 +3,14 @@
 #include "blobs_support.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <mongoc/mongoc.h>
 
+#include "core/buf.h"
 #include "core/clock.h"
+#include "core/metrics.h"
 #include "db/mongo_pool.h"
 
 static char id[ID_SIZE];
@@ -94,6 +97,29 @@ static void check_missing_chunk(void **state)
     assert_int_equal(read_at(2 * CHUNK, 10), OK);
     delete_one(chunks, BCON_NEW("files_id", BCON_OID(&oid), "n", BCON_INT32(2)));
     assert_int_equal(read_at(2 * CHUNK, 10), ERR_CORRUPT);
+}
+
+static int64_t count_errors(void)
+{
+    static const char line[] = "\nunreel_gridfs_errors_total{op=\"read\"} ";
+    AUTO(buf_release) struct buf text;
+    buf_init(&text, 1024 * 1024);
+    assert_int_equal(metrics_render(&text), OK);
+    const char *found = strstr(text.data, line);
+    assert_non_null(found);
+    return strtoll(found + strlen(line), NULL, 10);
+}
+
+static void check_errors_are_counted(void **state)
+{
+    (void)state;
+    int64_t before = count_errors();
+    assert_int_equal(read_at(0, 10), ERR_NOT_FOUND);
+    assert_int_equal(count_errors(), before);
+    assert_int_equal(put_blob(engine.blobs, id, 40, CHUNK, 100000), OK);
+    delete_one(chunks, BCON_NEW("files_id", BCON_OID(&oid), "n", BCON_INT32(0)));
+    assert_int_equal(read_at(0, 10), ERR_CORRUPT);
+    assert_int_equal(count_errors(), before + 1);
 }
 
 static void check_short_and_long_chunk(void **state)
@@ -277,10 +303,12 @@ static void check_hidden_password(void **state)
 int run_gridfs_cases(void)
 {
     const struct CMUnitTest cases[] = {
-        CASE(check_missing_chunk), CASE(check_short_and_long_chunk), CASE(check_broken_documents),
-        CASE(check_foreign_file),  CASE(check_repeated_chunk),       CASE(check_foreign_chunk),
-        CASE(check_stale_mark),    CASE(check_broken_removal),       CASE(check_documents),
-        CASE(check_server_down),   CASE(check_hidden_password),
+        CASE(check_missing_chunk),        CASE(check_errors_are_counted),
+        CASE(check_short_and_long_chunk), CASE(check_broken_documents),
+        CASE(check_foreign_file),         CASE(check_repeated_chunk),
+        CASE(check_foreign_chunk),        CASE(check_stale_mark),
+        CASE(check_broken_removal),       CASE(check_documents),
+        CASE(check_server_down),          CASE(check_hidden_password),
     };
     return cmocka_run_group_tests(cases, connect_raw, disconnect_raw);
 }
