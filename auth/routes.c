@@ -24,9 +24,9 @@ static const int codes[] = { 200, 400, 401, 403, 404, 405, 413, 429, 431, 500, 5
         route ",413", route ",429", route ",431", route ",500", route ",503", route ",other"
 #define CODE_COUNT (ARRAY_LEN(codes) + 1)
 
-static const char *const request_labels[] = { CODES("/login"), CODES("/validate"),
-                                              CODES("/.well-known/jwks.json"), CODES("none"),
-                                              NULL };
+static const char *const request_labels[] = { CODES("/login,POST"), CODES("/validate,POST"),
+                                              CODES("/.well-known/jwks.json,GET"),
+                                              CODES("none,none"), NULL };
 static const char *const route_labels[] = { "/login", "/validate", "/.well-known/jwks.json", "none",
                                             NULL };
 static const char *const login_labels[] = {
@@ -42,7 +42,7 @@ static const double duration_buckets[] = { 0.001, 0.005, 0.01, 0.025, 0.05, 0.1,
 static struct metric requests_total = { .name = "unreel_http_requests_total",
                                         .help = "HTTP requests answered",
                                         .type = METRIC_COUNTER,
-                                        .label = "route,code",
+                                        .label = "route,method,code",
                                         .values = request_labels };
 static struct metric request_duration = { .name = "unreel_http_request_duration_seconds",
                                           .help = "time to answer an HTTP request",

@@ -46,8 +46,8 @@ void access_observe(const struct http_request *r, const struct http_route *route
                     int64_t duration_us, void *ctx)
 {
     (void)ctx;
-    size_t status_class = status >= 100 && status < 600 ? (size_t)(status / 100 - 1) : 4;
-    metric_add(&metric_http_requests, status_class, 1);
+    metric_add(&metric_http_requests,
+               gateway_metrics_request(gateway_routes, gateway_route_count, route, status), 1);
     metric_observe(&metric_http_duration, 0, (double)duration_us / 1e6);
     /* The route's pattern, not the path: a path holds ids and what strangers type. */
     log_debug("%s %s %d in %lld us from %s", http_request_method(r),

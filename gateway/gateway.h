@@ -47,10 +47,15 @@ struct gateway {
 };
 
 extern struct metric metric_http_requests, metric_http_duration, metric_upload_bytes,
-    metric_uploads_in_flight, metric_jobs, metric_jobs_reused, metric_outbox_published,
-    metric_outbox_failures, metric_orphans_removed;
+    metric_uploads_in_flight, metric_jobs, metric_jobs_reused, metric_jobs_recovered,
+    metric_queued_oldest_age, metric_outbox_published, metric_outbox_failures,
+    metric_outbox_pending, metric_outbox_oldest_age, metric_queue_messages, metric_queue_dead,
+    metric_orphans_removed, metric_orphans_left;
 
-/* Registers the metrics above. Once, at start. */
-void gateway_metrics_register(void);
+/* Registers the metrics above, with the routes as labels. Once, at start. */
+void gateway_metrics_register(const struct http_route *routes, size_t route_count);
+/* Which value of metric_http_requests an answer counts as; route NULL: none matched. */
+size_t gateway_metrics_request(const struct http_route *routes, size_t route_count,
+                               const struct http_route *route, int status);
 
 #endif

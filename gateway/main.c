@@ -160,7 +160,7 @@ static enum err start(struct service *service, void *settings, void **ret_state,
     struct gateway *g = xcalloc(1, sizeof(*g));
     g->settings = settings;
     g->slots = upload_slots_new();
-    gateway_metrics_register();
+    gateway_metrics_register(gateway_routes, gateway_route_count);
     enum err rc = http_client_init(e);
     if (rc == OK) {
         rc = address_list_parse(g->settings->trusted_proxies, &g->trusted, e);

@@ -5,6 +5,7 @@
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "jobs/message.h"
 #include "pipeline/pipeline.h"
 
 #include "core/banned.h"
@@ -87,6 +88,7 @@ static void recover_lost(struct relay *relay, struct job *job)
     enum err rc = jobs_recover(relay->gateway->jobs, job, (int)settings->max_failures, run_at_ms,
                                &e);
     if (rc == OK) {
+        metric_add(&metric_jobs_recovered, job->state == JOB_FAILED ? 1 : 0, 1);
         log_warn("the worker of attempt %d is gone; the job is %s", job->attempt,
                  job_state_name(job->state));
     } else if (rc != ERR_CONFLICT && rc != ERR_NOT_FOUND) {
@@ -105,18 +107,45 @@ static int64_t scan_delay_ms(const struct relay *relay, int64_t due_ms)
     return delay_ms < scan_pause_ms ? scan_pause_ms : delay_ms;
 }
 
-/* For the metric. Reads the whole index of states, so it is not for every scan. */
-static void count_jobs(struct relay *relay)
+static int64_t age_s(int64_t since_ms)
 {
+    int64_t age_ms = since_ms > 0 ? clock_wall_ms() - since_ms : 0;
+    return age_ms > 0 ? age_ms / 1000 : 0;
+}
+
+static void count_backlog(const struct gateway *g)
+{
+    struct jobs_backlog backlog;
+    if (jobs_backlog(g->jobs, &backlog, NULL) == OK) {
+        metric_set(&metric_outbox_pending, 0, backlog.outbox_count);
+        metric_set(&metric_outbox_oldest_age, 0, age_s(backlog.outbox_oldest_ms));
+        metric_set(&metric_queued_oldest_age, 0, age_s(backlog.queued_oldest_ms));
+    }
+}
+
+/* For the metrics. Reads the whole index of states, so it is not for every scan. */
+static void count_all(struct relay *relay)
+{
+    static const char *const queues[] = { JOB_QUEUE_VIDEO, JOB_QUEUE_MP3 }; /* as the values */
+    const struct gateway *g = relay->gateway;
     int64_t now_ms = clock_mono_ms();
     if (now_ms < relay->next_count_ms) {
         return;
     }
     relay->next_count_ms = now_ms + count_every_ms;
     int64_t counts[JOB_STATE_MAX];
-    if (jobs_count(relay->gateway->jobs, counts, NULL) == OK) {
+    if (jobs_count(g->jobs, counts, NULL) == OK) {
         for (size_t i = 0; i < JOB_STATE_MAX; i++) {
             metric_set(&metric_jobs, i, counts[i]);
+        }
+    }
+    count_backlog(g);
+    for (size_t i = 0; i < ARRAY_LEN(queues); i++) {
+        int64_t waiting = 0;
+        int64_t dead = 0;
+        if (queue_depth(g->queue, queues[i], &waiting, &dead, NULL) == OK) {
+            metric_set(&metric_queue_messages, i, waiting);
+            metric_set(&metric_queue_dead, i, dead);
         }
     }
 }
@@ -151,7 +180,7 @@ static int64_t scan(struct relay *relay, struct job *found)
         next_ms = due_ms < next_ms ? due_ms : next_ms;
     }
     note_outbox(relay, &unread);
-    count_jobs(relay);
+    count_all(relay);
     return scan_delay_ms(relay, next_ms);
 }
 

@@ -34,12 +34,14 @@ static enum err remove_orphan(struct blobs *blobs, const char *id, struct error 
     return rc;
 }
 
+/* *ret_left: what is still there, as far as it was seen; untouched when nothing was. */
 static size_t sweep_bucket(struct blobs *blobs, int64_t before_ms, const atomic_bool *is_stopping,
-                           struct error *ret_first)
+                           int64_t *ret_left, struct error *ret_first)
 {
     AUTO(mem_free) char(*ids)[ID_SIZE] = xcalloc(ORPHANS_MAX, sizeof(*ids));
     size_t count = 0;
     size_t removed = 0;
+    size_t settled = 0; /* committed meanwhile, or gone */
     if (blobs_list_orphans(blobs, before_ms, ids, ORPHANS_MAX, &count, ret_first) != OK) {
         return 0;
     }
@@ -48,13 +50,16 @@ static size_t sweep_bucket(struct blobs *blobs, int64_t before_ms, const atomic_
         enum err rc = remove_orphan(blobs, ids[i], &e);
         if (rc == OK) {
             removed++;
-        } else if (rc != ERR_EXISTS && rc != ERR_NOT_FOUND && ret_first->code == OK) {
+        } else if (rc == ERR_EXISTS || rc == ERR_NOT_FOUND) {
+            settled++;
+        } else if (ret_first->code == OK) {
             *ret_first = e;
         }
         if (rc == ERR_BUSY || rc == ERR_TIMEOUT) {
             break; /* the store is away: the next run is soon enough */
         }
     }
+    *ret_left = (int64_t)(count - removed - settled);
     return removed;
 }
 
@@ -65,8 +70,10 @@ size_t sweeper_sweep(struct gateway *g, int64_t age_ms, const atomic_bool *is_st
     struct error first = { 0 };
     size_t removed = 0;
     for (size_t i = 0; i < ARRAY_LEN(buckets) && !atomic_load(is_stopping); i++) {
-        size_t count = sweep_bucket(buckets[i], before_ms, is_stopping, &first);
+        int64_t left = metric_get(&metric_orphans_left, i);
+        size_t count = sweep_bucket(buckets[i], before_ms, is_stopping, &left, &first);
         metric_add(&metric_orphans_removed, i, (int64_t)count);
+        metric_set(&metric_orphans_left, i, left);
         removed += count;
     }
     if (first.code != OK) {

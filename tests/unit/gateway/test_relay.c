@@ -29,6 +29,7 @@ int64_t __wrap_clock_wall_ms(void)
 }
 
 static _Atomic int scans, counts;
+static atomic_bool finds_nothing; /* as a relay that gets nothing done */
 
 enum err __real_jobs_due(struct jobs *s, const struct jobs_due_query *query, struct job *ret_jobs,
                          size_t *ret_count, int64_t *ret_next_ms, struct error *e);
@@ -41,6 +42,11 @@ enum err __wrap_jobs_due(struct jobs *s, const struct jobs_due_query *query, str
                          size_t *ret_count, int64_t *ret_next_ms, struct error *e)
 {
     atomic_fetch_add(&scans, query->kind == JOBS_DUE_PUBLISH ? 1 : 0);
+    if (atomic_load(&finds_nothing)) {
+        *ret_count = 0;
+        *ret_next_ms = INT64_MAX;
+        return OK;
+    }
     return __real_jobs_due(s, query, ret_jobs, ret_count, ret_next_ms, e);
 }
 
@@ -141,11 +147,45 @@ static void test_jobs_are_counted_less_often_than_scanned(void **state)
     assert_int_equal(atomic_load(&counts), 1);
 }
 
+static void dead_letter(struct fixture *f)
+{
+    struct queue_message *m = NULL;
+    assert_int_equal(queue_put(f->gateway.queue, "video", "{}", 2, NULL, NULL), OK);
+    assert_int_equal(queue_take(f->consumer, 12000, &m, NULL), OK);
+    assert_int_equal(queue_finish(m, QUEUE_DEAD, NULL), OK);
+}
+
+static void test_what_waits_is_counted(void **state)
+{
+    struct fixture *f = *state;
+    struct job j;
+    relay_stop(f->gateway.relay);
+    atomic_store(&finds_nothing, true);
+    leave_behind(f, &j);
+    dead_letter(f);
+    assert_int_equal(queue_put(f->gateway.queue, "mp3", "{}", 2, NULL, NULL), OK);
+    gateway_metrics_register(NULL, 0);
+    assert_int_equal(relay_start(&f->gateway, &f->gateway.relay, NULL), OK);
+    /* The last thing that is counted. */
+    for (int i = 0; i < 1000 && metric_get(&metric_queue_messages, 1) == 0; i++) {
+        (void)usleep(10000);
+    }
+    atomic_store(&finds_nothing, false);
+    assert_int_equal(metric_get(&metric_outbox_pending, 0), 1);
+    assert_in_range(metric_get(&metric_outbox_oldest_age, 0), 60, 80);
+    assert_in_range(metric_get(&metric_queued_oldest_age, 0), 0, 20); /* it was made just now */
+    assert_int_equal(metric_get(&metric_queue_messages, 0), 0);
+    assert_int_equal(metric_get(&metric_queue_dead, 0), 1);
+    assert_int_equal(metric_get(&metric_queue_messages, 1), 1);
+    assert_int_equal(metric_get(&metric_queue_dead, 1), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_scan_finds_what_was_left_behind, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_clock_is_set_back, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_what_waits_is_counted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_jobs_are_counted_less_often_than_scanned, set_up,
                                         tear_down),
     };

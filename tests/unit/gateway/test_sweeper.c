@@ -43,6 +43,7 @@ static int set_up(void **state)
     f->gateway.videos = f->buckets[0];
     f->gateway.mp3s = f->buckets[1];
     metric_register(&metric_orphans_removed);
+    metric_register(&metric_orphans_left);
     *state = f;
     return 0;
 }
@@ -147,6 +148,8 @@ static void test_a_removal_fails(void **state)
     assert_false(is_there(f, 0, others[0]));
     assert_false(is_there(f, 1, others[1]));
     assert_int_equal(access(path, F_OK), 0);
+    assert_int_equal(metric_get(&metric_orphans_left, 0), 1);
+    assert_int_equal(metric_get(&metric_orphans_left, 1), 0);
 }
 
 /* The thread looks after a minute, and ends at once when asked to before. */
