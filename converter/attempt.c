@@ -252,7 +252,6 @@ static enum attempt_result end_failed(struct attempt *a, enum problem p, const c
     log_warn("job failed: %s: %s", problem_info(p)->slug, detail);
     enum err rc = finish_record(a);
     if (rc == OK) {
-        metric_add(&metric_jobs_total, 1, 1);
         return ATTEMPT_ENDED;
     }
     return rc == ERR_CANCELLED || rc == ERR_CONFLICT ? ATTEMPT_LOST : ATTEMPT_GIVE_BACK;
@@ -268,7 +267,6 @@ static enum attempt_result end_transient(struct attempt *a, const struct error *
     log_warn("attempt %d failed and will be repeated: %s", a->job->attempt, e->text);
     set_job_error(a->job, PROBLEM_WORKER_LOST,
                   "The last attempt failed; the job will be tried again.");
-    metric_add(&metric_jobs_total, 2, 1);
     return give_back(a, true);
 }
 
@@ -335,12 +333,10 @@ static void count_success(const struct attempt *a, const struct engine_result *r
         media_s += result->outputs[i].duration_s;
         size_bytes += result->outputs[i].size_bytes;
     }
-    metric_add(&metric_jobs_total, 0, 1);
     metric_observe(&metric_job_duration, 0, elapsed_s);
     metric_add(&metric_media, 0, (int64_t)media_s);
     metric_add(&metric_input_bytes, 0, a->job->size_bytes);
     metric_add(&metric_output_bytes, 0, size_bytes);
-    metric_set(&metric_last_completed, 0, clock_wall_ms() / 1000);
     log_info("job done: %d MP3s of %.3f s of sound in %.3f s, %lld bytes, engine cpu %lld ms, "
              "rss %lld KiB",
              result->output_count, media_s, elapsed_s, (long long)size_bytes,

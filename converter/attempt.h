@@ -17,4 +17,7 @@ enum attempt_result {
 enum attempt_result attempt_run(struct converter *c, struct job *job,
                                 struct queue_message *message);
 
+/* metrics.c: counts the attempt, and the job when it has ended. */
+void converter_metrics_count(enum attempt_result result, const struct job *job);
+
 #endif

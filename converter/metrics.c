@@ -1,10 +1,17 @@
-#include "worker.h"
+#include "attempt.h"
 
+#include "core/clock.h"
 #include "engine/engine.h"
 
 #include "core/banned.h"
 
-static const char *const results[] = { "succeeded", "failed", "retried", NULL };
+/* enum attempt_result, but for the first, which the job's state tells apart. */
+enum outcome { SUCCEEDED, FAILED, RETRIED, GIVEN_BACK, LOST };
+
+static const char *const outcomes[] = {
+    [SUCCEEDED] = "succeeded",   [FAILED] = "failed", [RETRIED] = "retried",
+    [GIVEN_BACK] = "given_back", [LOST] = "lost",     NULL
+};
 /* enum engine_kill, without its first. */
 static const char *const kills[] = { "seccomp", "memory", "cpu",      "wall", "no_progress",
                                      "output",  "signal", "protocol", NULL };
@@ -25,11 +32,18 @@ static const double seconds[] = { 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 180
         .bucket_count = ARRAY_LEN(seconds)                                                         \
     }
 
-struct metric metric_jobs_total = { .name = "unreel_jobs_total",
-                                    .help = "Attempts ended, by result.",
+static struct metric jobs_total = { .name = "unreel_jobs_total",
+                                    .help = "Jobs that ended here, by the problem of those that "
+                                            "failed.",
                                     .type = METRIC_COUNTER,
-                                    .label = "result",
-                                    .values = results };
+                                    .label = "result,reason" };
+static struct metric attempts_total = { .name = "unreel_job_attempts_total",
+                                        .help = "Attempts that ended.",
+                                        .type = METRIC_COUNTER,
+                                        .label = "outcome",
+                                        .values = outcomes };
+static struct metric last_completed = GAUGE("unreel_last_job_completed_timestamp_seconds",
+                                            "Unix time of the last job that ended here.");
 struct metric metric_job_duration = SECONDS("unreel_job_duration_seconds",
                                             "Wall time of successful attempts.");
 struct metric metric_queue_wait = SECONDS("unreel_job_queue_wait_seconds",
@@ -49,12 +63,56 @@ struct metric metric_sandbox_kills = { .name = "unreel_sandbox_kills_total",
                                        .values = kills };
 struct metric metric_landlock_abi = GAUGE("unreel_sandbox_landlock_abi",
                                           "Landlock ABI of the kernel; 0: none.");
-struct metric metric_last_completed = GAUGE("unreel_last_job_completed_timestamp_seconds",
-                                            "Unix time of the last success.");
+
+/* The problems from this one on are those of jobs; "succeeded,none" stands before them and
+ * "failed,other" behind. */
+#define FIRST_PROBLEM PROBLEM_UNSUPPORTED_FORMAT
+#define PROBLEM_COUNT ((size_t)(PROBLEM_MAX - FIRST_PROBLEM))
+
+/* Live as long as the process. */
+static const char *const *job_labels(void)
+{
+    const char **labels = xcalloc(PROBLEM_COUNT + 3, sizeof(*labels));
+    labels[0] = "succeeded,none";
+    for (size_t i = 0; i < PROBLEM_COUNT; i++) {
+        labels[i + 1] = xasprintf("failed,%s", problem_info(FIRST_PROBLEM + (enum problem)i)->slug);
+    }
+    labels[PROBLEM_COUNT + 1] = "failed,other";
+    return labels;
+}
+
+static size_t job_label(const struct job *job)
+{
+    if (job->state == JOB_SUCCEEDED) {
+        return 0;
+    }
+    return job->error.problem < FIRST_PROBLEM ? PROBLEM_COUNT + 1
+                                              : (size_t)(job->error.problem - FIRST_PROBLEM) + 1;
+}
+
+void converter_metrics_count(enum attempt_result result, const struct job *job)
+{
+    static const enum outcome others[] = {
+        [ATTEMPT_LATER] = RETRIED, [ATTEMPT_GIVE_BACK] = GIVEN_BACK, [ATTEMPT_LOST] = LOST
+    };
+
+    if (result != ATTEMPT_ENDED) {
+        metric_add(&attempts_total, others[result], 1);
+        return;
+    }
+    metric_add(&attempts_total, job->state == JOB_SUCCEEDED ? SUCCEEDED : FAILED, 1);
+    metric_add(&jobs_total, job_label(job), 1);
+    metric_set(&last_completed, 0, clock_wall_ms() / 1000);
+}
 
 void converter_metrics_register(void)
 {
-    metric_register(&metric_jobs_total);
+    if (jobs_total.values == NULL) {
+        jobs_total.values = job_labels();
+    }
+    metric_register(&jobs_total);
+    metric_register(&attempts_total);
+    metric_register(&last_completed);
     metric_register(&metric_job_duration);
     metric_register(&metric_queue_wait);
     metric_register(&metric_jobs_in_flight);
@@ -64,5 +122,4 @@ void converter_metrics_register(void)
     metric_register(&metric_output_bytes);
     metric_register(&metric_sandbox_kills);
     metric_register(&metric_landlock_abi);
-    metric_register(&metric_last_completed);
 }

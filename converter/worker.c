@@ -121,6 +121,7 @@ static enum queue_verdict run_claimed(struct converter *c, struct job *job,
     metric_observe(&metric_queue_wait, 0, (double)(clock_wall_ms() - job->queued_at_ms) / 1e3);
     log_info("attempt %d of %lld bytes", job->attempt, (long long)job->size_bytes);
     enum attempt_result result = attempt_run(c, job, message);
+    converter_metrics_count(result, job);
     if (result == ATTEMPT_ENDED) {
         announce(c, job);
     }

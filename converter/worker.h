@@ -37,9 +37,9 @@ struct converter {
     struct worker *workers;
 };
 
-extern struct metric metric_jobs_total, metric_job_duration, metric_jobs_in_flight, metric_media,
-    metric_input_bytes, metric_fetched_bytes, metric_output_bytes, metric_queue_wait,
-    metric_sandbox_kills, metric_landlock_abi, metric_last_completed;
+extern struct metric metric_job_duration, metric_jobs_in_flight, metric_media, metric_input_bytes,
+    metric_fetched_bytes, metric_output_bytes, metric_queue_wait, metric_sandbox_kills,
+    metric_landlock_abi;
 void converter_metrics_register(void);
 
 /* Starts settings->slots threads that take from c->consumer. */

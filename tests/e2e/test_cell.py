@@ -3,6 +3,7 @@ import re
 
 import pytest
 from harness.stack import binary_folder
+from harness.wait import wait_until
 
 DEED_SIZE = 32  # deed_child.h
 
@@ -13,10 +14,15 @@ def cell(make_stack):
     return make_stack(converter={"UNREEL_ENGINE": binary_folder().parent / "tests" / "deed_child"})
 
 
+def counted(stack, name):
+    """What the converter has counted, by the last label: {"memory": 1}."""
+    text = stack.converters[0].ops("/metrics").text
+    return {value: int(count) for value, count in re.findall(rf'^{name}{{.*="([^"]+)"}} (\d+)$', text, re.M) if count != "0"}
+
+
 def kills(stack):
     """How many engines were ended, by cause."""
-    text = stack.converters[0].ops("/metrics").text
-    return {cause: int(count) for cause, count in re.findall(r'^unreel_sandbox_kills_total{cause="(\w+)"} (\d+)$', text, re.M) if count != "0"}
+    return counted(stack, "unreel_sandbox_kills_total")
 
 
 def test_a_killed_engine_is_one_failed_job_with_a_cause(cell):
@@ -37,3 +43,6 @@ def test_a_killed_engine_is_one_failed_job_with_a_cause(cell):
     # What does no harm is told as it is, by the same converter.
     assert end_of("nothing") == ("no-audio-stream", 1)
     assert kills(cell) == {"memory": 1, "cpu": 1, "seccomp": 2}
+    # The last one is counted a moment after its record says so.
+    wait_until(lambda: counted(cell, "unreel_jobs_total") == {"resource-limit": 3, "no-audio-stream": 1}, what="the count of jobs")
+    assert counted(cell, "unreel_job_attempts_total") == {"failed": 4, "retried": 1}
