@@ -57,6 +57,9 @@ write_env() {
         if [ -s "$dir/$name/port" ]; then
             echo "export $(url_variable "$name")=$("${name}_url")"
         fi
+        if [ -s "$dir/$name/metrics_port" ]; then
+            echo "export UNREEL_TEST_${name^^}_METRICS_URL=http://127.0.0.1:$(cat "$dir/$name/metrics_port")/metrics/per-object"
+        fi
     done >"$dir/env.new"
     mv "$dir/env.new" "$dir/env"
 }

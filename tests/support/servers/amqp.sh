@@ -18,9 +18,12 @@ amqp_start() {
     local d=$dir/amqp port
     port=$(free_port "$d/port")
     mkdir -p "$d/db" "$d/log"
-    echo '[].' >"$d/plugins"
+    free_port "$d/metrics_port" >/dev/null
+    echo '[rabbitmq_prometheus].' >"$d/plugins"
     cat >"$d/rabbitmq.conf" <<END
 listeners.tcp.1 = 127.0.0.1:$port
+prometheus.tcp.ip = 127.0.0.1
+prometheus.tcp.port = $(cat "$d/metrics_port")
 vm_memory_high_watermark.absolute = 512MB
 disk_free_limit.absolute = 50MB
 consumer_timeout = 14400000
