@@ -2,10 +2,12 @@
 import re
 
 import support
+import yaml
 from support import ROOT, SERVICES, pod_of
 
 COMPOSE = support.compose()["services"]
 SERVERS = ("mysql", "rabbitmq", "mongodb")
+MONITORING = ("prometheus", "grafana")
 
 
 def test_the_same_servers_as_in_kubernetes():
@@ -16,7 +18,7 @@ def test_the_same_servers_as_in_kubernetes():
 
 def test_all_services_are_built_here():
     targets = re.findall(r"^FROM \S+ AS (\S+)", (ROOT / "Dockerfile").read_text(), re.M)
-    assert set(COMPOSE) == {*SERVERS, *SERVICES, "migrate"}
+    assert set(COMPOSE) == {*SERVERS, *SERVICES, *MONITORING, "migrate"}
     for name in SERVICES + ("migrate",):
         assert COMPOSE[name]["build"]["target"] in targets
     assert COMPOSE["migrate"]["build"]["target"] == "auth" and COMPOSE["migrate"]["command"] == ["migrate"]
@@ -56,7 +58,14 @@ def test_grace_outlasts_the_drain():
 
 def test_volumes_and_files_are_there():
     named = set(support.compose()["volumes"])
-    for name in SERVERS:
+    for name in SERVERS + MONITORING:
         for volume in COMPOSE[name]["volumes"]:
             source = volume.split(":")[0]
-            assert (ROOT / source).is_file() if source.startswith("./") else source in named, volume
+            assert (ROOT / source).exists() if source.startswith("./") else source in named, volume
+
+
+def test_monitoring_is_asked_for():
+    for name in MONITORING:
+        assert COMPOSE[name]["profiles"] == ["monitoring"], name
+    dashboards = yaml.safe_load((ROOT / "monitoring" / "grafana" / "dashboards.yml").read_text())["providers"][0]["options"]["path"]
+    assert f"./k8s/components/monitoring/dashboards:{dashboards}:ro" in COMPOSE["grafana"]["volumes"]
