@@ -35,6 +35,11 @@ int64_t clock_wall_ms(void)
     return now_us(CLOCK_REALTIME) / 1000;
 }
 
+int64_t clock_wall_us(void)
+{
+    return now_us(CLOCK_REALTIME);
+}
+
 void clock_sleep_ms(int64_t ms)
 {
     if (ms > 0) {

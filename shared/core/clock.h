@@ -13,6 +13,7 @@ int64_t clock_mono_ms(void);
 int64_t clock_mono_us(void);
 /* Unix time; for what is stored or shown. */
 int64_t clock_wall_ms(void);
+int64_t clock_wall_us(void);
 /* Sleeps; returns early on a signal. */
 void clock_sleep_ms(int64_t ms);
 

@@ -42,18 +42,55 @@ bool trace_is_valid(const char *traceparent)
            !is_zero(t + PARENT_ID_AT, 16);
 }
 
-static void make_traceparent(char dst[TRACEPARENT_SIZE])
+bool trace_is_sampled(const char *traceparent)
 {
-    unsigned char bytes[24];
+    /* The lowest bit of the second hex digit. */
+    return strchr("13579bdf", traceparent[FLAGS_AT + 1]) != NULL;
+}
 
-    random_bytes(bytes, sizeof(bytes));
-    bytes[0] |= 1; /* not all zeros, either of them */
-    bytes[16] |= 1;
-    char trace_id[2 * 16 + 1];
-    char parent_id[2 * 8 + 1];
-    text_to_hex(trace_id, bytes, 16);
-    text_to_hex(parent_id, bytes + 16, 8);
-    (void)snprintf(dst, TRACEPARENT_SIZE, "00-%s-%s-01", trace_id, parent_id);
+void trace_read_id(const char *traceparent, char ret_trace_id[TRACE_ID_SIZE])
+{
+    memcpy(ret_trace_id, traceparent + TRACE_ID_AT, TRACE_ID_SIZE - 1);
+    ret_trace_id[TRACE_ID_SIZE - 1] = '\0';
+}
+
+void trace_read_span_id(const char *traceparent, char ret_span_id[TRACE_SPAN_ID_SIZE])
+{
+    memcpy(ret_span_id, traceparent + PARENT_ID_AT, TRACE_SPAN_ID_SIZE - 1);
+    ret_span_id[TRACE_SPAN_ID_SIZE - 1] = '\0';
+}
+
+/* Random, and never all zeros. */
+static void make_id(char *dst, size_t len)
+{
+    unsigned char bytes[16];
+
+    random_bytes(bytes, len);
+    bytes[0] |= 1;
+    text_to_hex(dst, bytes, len);
+}
+
+void trace_new(bool is_sampled, char ret_traceparent[TRACEPARENT_SIZE])
+{
+    char id[TRACE_ID_SIZE];
+    char span_id[TRACE_SPAN_ID_SIZE];
+
+    make_id(id, 16);
+    make_id(span_id, 8);
+    (void)snprintf(ret_traceparent, TRACEPARENT_SIZE, "00-%s-%s-%s", id, span_id,
+                   is_sampled ? "01" : "00");
+}
+
+void trace_new_span(const char *of, char ret_traceparent[TRACEPARENT_SIZE])
+{
+    char id[TRACE_ID_SIZE];
+    char span_id[TRACE_SPAN_ID_SIZE];
+
+    /* Of a later version we know no other flag, and say so by our own version. */
+    trace_read_id(of, id);
+    make_id(span_id, 8);
+    (void)snprintf(ret_traceparent, TRACEPARENT_SIZE, "00-%s-%s-%s", id, span_id,
+                   trace_is_sampled(of) ? "01" : "00");
 }
 
 void trace_accept(const char *text, char ret_traceparent[TRACEPARENT_SIZE],
@@ -62,8 +99,7 @@ void trace_accept(const char *text, char ret_traceparent[TRACEPARENT_SIZE],
     if (trace_is_valid(text)) {
         memcpy(ret_traceparent, text, TRACEPARENT_SIZE);
     } else {
-        make_traceparent(ret_traceparent);
+        trace_new(true, ret_traceparent);
     }
-    memcpy(ret_trace_id, ret_traceparent + TRACE_ID_AT, TRACE_ID_SIZE - 1);
-    ret_trace_id[TRACE_ID_SIZE - 1] = '\0';
+    trace_read_id(ret_traceparent, ret_trace_id);
 }

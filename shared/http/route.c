@@ -8,12 +8,12 @@
 
 #include "core/banned.h"
 
-struct span {
+struct slice {
     const char *at;
     size_t len;
 };
 
-static bool next_segment(const char **rest, struct span *ret_segment)
+static bool next_segment(const char **rest, struct slice *ret_segment)
 {
     if (**rest != '/') {
         return false;
@@ -24,19 +24,19 @@ static bool next_segment(const char **rest, struct span *ret_segment)
     return true;
 }
 
-static bool is_variable(const struct span *s)
+static bool is_variable(const struct slice *s)
 {
     return s->len > 2 && s->at[0] == '{' && s->at[s->len - 1] == '}';
 }
 
 /* Fixed segments have no escapes to decode: every route of ours is plain ASCII. */
-static bool is_same(const struct span *a, const struct span *b)
+static bool is_same(const struct slice *a, const struct slice *b)
 {
     return a->len == b->len && memcmp(a->at, b->at, a->len) == 0;
 }
 
-static void keep_segment(struct route_match *m, const struct span *pattern,
-                         const struct span *value)
+static void keep_segment(struct route_match *m, const struct slice *pattern,
+                         const struct slice *value)
 {
     if (m == NULL || m->segment_count == SEGMENTS_MAX) {
         return;
@@ -54,8 +54,8 @@ static void keep_segment(struct route_match *m, const struct span *pattern,
 static bool matches(const char *pattern, const char *path, struct route_match *ret_match)
 {
     while (*pattern != '\0') {
-        struct span want;
-        struct span have;
+        struct slice want;
+        struct slice have;
         if (!next_segment(&pattern, &want) || !next_segment(&path, &have)) {
             return false;
         }
@@ -86,8 +86,8 @@ static bool serves(const struct http_route *route, const char *method)
  * /v1/jobs/{id}, wherever they are in the table. */
 static bool is_more_exact(const char *pattern, const char *than)
 {
-    struct span a;
-    struct span b;
+    struct slice a;
+    struct slice b;
     while (next_segment(&pattern, &a) && next_segment(&than, &b)) {
         if (is_variable(&a) != is_variable(&b)) {
             return is_variable(&b);
