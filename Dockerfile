@@ -31,7 +31,7 @@ RUN groupadd --gid 10001 unreel && useradd --uid 10001 --gid 10001 --no-create-h
 
 FROM base AS auth
 RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-      libmicrohttpd12 libssl3 libjansson4 libjwt0 libmariadb3 libsqlite3-0 libargon2-1 ca-certificates \
+      libmicrohttpd12 libcurl4 libssl3 libjansson4 libjwt0 libmariadb3 libsqlite3-0 libargon2-1 ca-certificates \
     && rm -rf /var/lib/apt/lists/*
 COPY --from=build /out/usr/bin/unreel-auth /usr/bin/
 RUN ! ldd /usr/bin/unreel* | grep 'not found'
@@ -53,7 +53,7 @@ FROM base AS converter
 # Decoders have bugs every year: an image with an older libavformat than this is not built.
 ARG LIBAV_FLOOR=7:5.1.7
 RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-      libmicrohttpd12 libssl3 libjansson4 libmongoc-1.0-0 libbson-1.0-0 librabbitmq4 libsqlite3-0 \
+      libmicrohttpd12 libcurl4 libssl3 libjansson4 libmongoc-1.0-0 libbson-1.0-0 librabbitmq4 libsqlite3-0 \
       libavformat59 libavcodec59 libswresample4 libswscale6 libavutil57 libmp3lame0 libebur128-1 ca-certificates \
     && rm -rf /var/lib/apt/lists/* \
     && dpkg --compare-versions "$(dpkg-query -W -f='${Version}' libavformat59)" ge "$LIBAV_FLOOR"

@@ -38,6 +38,8 @@ struct config_common {
     char *bind_address;
     int64_t ops_port;
     int64_t drain_timeout_s;
+    char *otlp_url;
+    int64_t trace_percent;
 };
 
 /* Rows for the top of a table; `ops_port` is a string literal, the service's default. */
@@ -73,6 +75,22 @@ struct config_common {
           "port of /livez, /readyz, /metrics and /version; 0 picks a free one",                    \
           0,                                                                                       \
           65535,                                                                                   \
+          NULL },                                                                                  \
+        { "UNREEL_OTLP_URL",                                                                       \
+          CONFIG_URL,                                                                              \
+          offsetof(struct config_common, otlp_url),                                                \
+          "",                                                                                      \
+          "collector that gets traces, by OTLP over HTTP: http://HOST:4318; empty: none",          \
+          0,                                                                                       \
+          0,                                                                                       \
+          NULL },                                                                                  \
+        { "UNREEL_TRACE_PERCENT",                                                                  \
+          CONFIG_INT,                                                                              \
+          offsetof(struct config_common, trace_percent),                                           \
+          "100",                                                                                   \
+          "of the traces that begin here, how many are recorded; others say it themselves",        \
+          0,                                                                                       \
+          100,                                                                                     \
           NULL },                                                                                  \
     {                                                                                              \
         "UNREEL_DRAIN_TIMEOUT_S", CONFIG_INT, offsetof(struct config_common, drain_timeout_s),     \

@@ -38,6 +38,8 @@ CURL *client_take_handle(char error_buffer[CURL_ERROR_SIZE])
     (void)curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, error_buffer);
     (void)curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     (void)curl_easy_setopt(curl, CURLOPT_PROXY, "");
+    /* A name that nobody answers for must not hold the call beyond its time limit. */
+    (void)curl_easy_setopt(curl, CURLOPT_QUICK_EXIT, 1L);
     return curl;
 }
 

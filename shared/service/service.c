@@ -15,6 +15,7 @@
 #include "core/mem.h"
 #include "core/version.h"
 #include "service/checks.h"
+#include "service/exporter.h"
 #include "service/ops.h"
 #include "service/usage.h"
 
@@ -168,11 +169,24 @@ static void log_start(const struct service *s, const void *settings)
              ops_port(s->ops), text);
 }
 
+/* Off unless there is an address to send them to. */
+static enum err start_exporter(const char *name, const struct config_common *common,
+                               struct exporter **ret_exporter, struct error *e)
+{
+    const struct exporter_options options = { .url = common->otlp_url,
+                                              .service = name,
+                                              .sample_percent = (int)common->trace_percent };
+
+    exporter_register();
+    return common->otlp_url[0] == '\0' ? OK : exporter_start(&options, ret_exporter, e);
+}
+
 static int run_service(const struct service_definition *d, void *settings)
 {
     const struct config_common *common = settings;
     struct service s = { .definition = d };
     struct error e = { 0 };
+    struct exporter *exporter = NULL;
     int exit_code = EXIT_FAILURE;
 
     block_signals(&s);
@@ -182,12 +196,15 @@ static int run_service(const struct service_definition *d, void *settings)
     if (ops_start(d->name, s.checks, common->bind_address, (int)common->ops_port, &s.ops, &e) !=
         OK) {
         log_error("ops port: %s", e.text);
+    } else if (start_exporter(d->name, common, &exporter, &e) != OK) {
+        log_error("traces: %s", e.text);
     } else if (d->start(&s, settings, &s.state, &e) != OK) {
         log_error("start: %s", e.text);
     } else {
         log_start(&s, settings);
         exit_code = run_started(&s, common);
     }
+    exporter_stop(exporter);
     ops_stop(s.ops);
     checks_free(s.checks);
     log_info("stopped");
