@@ -11,7 +11,9 @@ void pipeline_event(struct queue *queue, const struct job *job, const char *what
     AUTO(mem_free) char *body = job_event_body(job);
     AUTO(mem_free)
     char *key = xasprintf("job.%s", what != NULL ? what : job_state_name(job->state));
-    (void)queue_publish_event(queue, key, body, strlen(body), NULL);
+    /* Progress comes twice a second: it is no part of the trace. */
+    const char *traceparent = what == NULL ? job->traceparent : NULL;
+    (void)queue_publish_event(queue, key, body, strlen(body), traceparent, NULL);
 }
 
 /* Whoever takes from "mp3" looks for an MP3, or sends notices: a probe has neither. */

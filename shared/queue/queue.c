@@ -1,6 +1,7 @@
 #include "queue/queue.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/text.h"
@@ -85,6 +86,72 @@ enum err queue_check(struct queue *q, struct error *e)
     return q->ops->check(q, e);
 }
 
+/* ---- spans: semantic conventions for messaging, with RabbitMQ's names ---- */
+
+static void describe(struct span *s, const struct queue_ops *ops, const char *operation,
+                     const char *type, const char *destination, const char *routing_key)
+{
+    span_text(s, "messaging.system", ops->system);
+    span_text(s, "messaging.operation.name", operation);
+    span_text(s, "messaging.operation.type", type);
+    span_text(s, "messaging.destination.name", destination);
+    span_text(s, "messaging.rabbitmq.destination.routing_key", routing_key);
+}
+
+/* NULL as traceparent: nothing is recorded, and the message carries none. */
+static void begin_publish(struct span *s, const struct queue *q, const char *traceparent,
+                          const char *destination, const char *routing_key)
+{
+    char name[SPAN_NAME_SIZE];
+
+    span_none(s);
+    if (traceparent != NULL) {
+        (void)snprintf(name, sizeof(name), "publish %s", destination);
+        span_begin(s, SPAN_PRODUCER, traceparent, name);
+        describe(s, q->ops, "publish", "send", destination, routing_key);
+    }
+}
+
+static void end_publish(struct span *s, enum err err, const char *id, const struct error *e)
+{
+    if (err != OK) {
+        span_fail(s, err_name(err), e->text);
+    } else if (id[0] != '\0') {
+        span_text(s, "messaging.message.id", id);
+    }
+    span_end(s);
+}
+
+void queue_begin_span(struct span *s, const char *name, const struct queue_message *m,
+                      const char *traceparent)
+{
+    char span_name[SPAN_NAME_SIZE];
+    const char *parent = trace_is_valid(m->traceparent) ? m->traceparent : traceparent;
+
+    (void)snprintf(span_name, sizeof(span_name), "process %s", name);
+    span_begin(s, SPAN_CONSUMER, parent, span_name);
+    describe(s, m->ops, "process", "process", name, name);
+    if (m->id[0] != '\0') {
+        span_text(s, "messaging.message.id", m->id);
+    }
+    if (m->is_redelivered) {
+        span_int(s, "unreel.message.redelivered", 1);
+    }
+}
+
+static enum err put(struct queue *q, const char *name, const void *body, size_t len,
+                    const char *traceparent, struct error *e)
+{
+    struct span span;
+    struct error why = { 0 };
+    char id[QUEUE_ID_SIZE] = "";
+
+    begin_publish(&span, q, traceparent, name, name);
+    enum err err = q->ops->put(q, name, body, len, span_traceparent(&span), id, &why);
+    end_publish(&span, err, id, &why);
+    return err == OK ? OK : err_set(e, err, "%s", why.text);
+}
+
 enum err queue_put(struct queue *q, const char *name, const void *body, size_t len,
                    const char *traceparent, struct error *e)
 {
@@ -96,7 +163,7 @@ enum err queue_put(struct queue *q, const char *name, const void *body, size_t l
     if (err != OK) {
         return err;
     }
-    return q->ops->put(q, name, body, len, traceparent == NULL ? "" : traceparent, e);
+    return put(q, name, body, len, traceparent, e);
 }
 
 enum err queue_consume(struct queue *q, const char *name, unsigned prefetch,
@@ -164,8 +231,22 @@ void queue_message_free(struct queue_message *m)
     }
 }
 
+static enum err publish_event(struct queue *q, const char *routing_key, const void *body,
+                              size_t len, const char *traceparent, struct error *e)
+{
+    struct span span;
+    struct error why = { 0 };
+    char destination[SPAN_NAME_SIZE];
+
+    (void)snprintf(destination, sizeof(destination), QUEUE_EVENTS ":%s", routing_key);
+    begin_publish(&span, q, traceparent, destination, routing_key);
+    enum err err = q->ops->publish_event(q, routing_key, body, len, span_traceparent(&span), &why);
+    end_publish(&span, err, "", &why);
+    return err == OK ? OK : err_set(e, err, "%s", why.text);
+}
+
 enum err queue_publish_event(struct queue *q, const char *routing_key, const void *body, size_t len,
-                             struct error *e)
+                             const char *traceparent, struct error *e)
 {
     enum err err = check_size(len, e);
 
@@ -175,7 +256,7 @@ enum err queue_publish_event(struct queue *q, const char *routing_key, const voi
     if (!queue_topic_is_key(routing_key)) {
         return err_set(e, ERR_INVALID, "not a routing key: %.64s", routing_key);
     }
-    return q->ops->publish_event(q, routing_key, body, len, e);
+    return publish_event(q, routing_key, body, len, traceparent, e);
 }
 
 enum err queue_subscribe(struct queue *q, const char *pattern,

@@ -12,9 +12,12 @@
 
 #include "core/error.h"
 #include "core/mem.h"
+#include "core/span.h"
 
 #define QUEUE_BODY_MAX 16384
 #define QUEUE_NAME_MAX 64
+#define QUEUE_ID_SIZE 64
+#define QUEUE_EVENTS "unreel.events"
 #define QUEUE_DELIVERY_LIMIT                                                                       \
     5 /* deliveries without a finish before a message is dead-lettered: this + 1 */
 
@@ -36,7 +39,8 @@ enum err queue_check(struct queue *q, struct error *e) MUST_CHECK;
 
 /* Returns OK only when the message is durable (mandatory, persistent, confirmed | committed).
  * ERR_BUSY: it may or may not be there: put again later. A queue that somebody deleted is declared
- * again. ERR_TOO_BIG over QUEUE_BODY_MAX. traceparent may be NULL. */
+ * again. ERR_TOO_BIG over QUEUE_BODY_MAX. traceparent: what the message is part of, unless the
+ * thread's current span is; its span is what the message carries. NULL: part of no trace. */
 enum err queue_put(struct queue *q, const char *name, const void *body, size_t len,
                    const char *traceparent, struct error *e) MUST_CHECK;
 
@@ -61,6 +65,10 @@ const void *queue_message_body(const struct queue_message *m, size_t *ret_len);
 bool queue_message_is_redelivered(const struct queue_message *m);
 /* "" when it carries none. */
 const char *queue_message_traceparent(const struct queue_message *m);
+/* Begins the span of handling a message that came from queue `name`, a child of what put it there;
+ * of `traceparent`, what its body says, when the message does not tell. */
+void queue_begin_span(struct span *s, const char *name, const struct queue_message *m,
+                      const char *traceparent);
 /* Keeps the message taken: to be called at least every 10 s while working. ERR_CONFLICT: it was
  * lost (connection or visibility), somebody else may have it. Cheap and non-blocking for AMQP. */
 enum err queue_extend(struct queue_message *m, struct error *e) MUST_CHECK;
@@ -79,9 +87,10 @@ enum err queue_finish(struct queue_message *m, enum queue_verdict verdict,
 void queue_message_free(struct queue_message *m);
 
 /* Events: best effort, not stored for absent subscribers. routing_key: "job.running". Drops the
- * event (OK) when the broker is slow. */
+ * event (OK) when the broker is slow. traceparent as with queue_put; subscribers of other makes see
+ * it, with RabbitMQ. */
 enum err queue_publish_event(struct queue *q, const char *routing_key, const void *body, size_t len,
-                             struct error *e);
+                             const char *traceparent, struct error *e);
 /* pattern as of a topic exchange: "job.#", "job.*". One thread per subscription. */
 enum err queue_subscribe(struct queue *q, const char *pattern,
                          struct queue_subscription **ret_subscription, struct error *e) MUST_CHECK;

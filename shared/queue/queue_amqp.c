@@ -3,6 +3,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "core/id.h"
 #include "queue/rabbit_metrics.h"
 #include "queue/rabbit_queue.h"
 #include "core/banned.h"
@@ -112,9 +113,13 @@ static enum err rabbit_check(struct queue *base, struct error *e)
 }
 
 static enum err rabbit_put(struct queue *base, const char *name, const void *body, size_t len,
-                           const char *traceparent, struct error *e)
+                           const char *traceparent, char ret_id[QUEUE_ID_SIZE], struct error *e)
 {
-    const struct rabbit_outgoing out = { .body = body, .len = len, .traceparent = traceparent };
+    const struct rabbit_outgoing out = {
+        .id = ret_id, .body = body, .len = len, .traceparent = traceparent
+    };
+
+    id_new(ret_id);
 
     return rabbit_queue_publish(rabbit_queue_of(base), queue_name_index(name), "", &out, e);
 }
@@ -144,6 +149,7 @@ static const char *const schemes[] = { "amqp", "amqps", NULL };
 
 const struct queue_ops queue_amqp = {
     .schemes = schemes,
+    .system = "rabbitmq",
     .open = rabbit_open,
     .close = rabbit_close,
     .check = rabbit_check,

@@ -14,12 +14,13 @@
  * within their limits, traceparent is never NULL. Engines are thread-safe at this boundary. */
 struct queue_ops {
     const char *const *schemes; /* NULL-terminated */
+    const char *system;         /* messaging.system of its spans */
 
     enum err (*open)(const char *url, struct queue **ret_queue, struct error *e);
     void (*close)(struct queue *q);
     enum err (*check)(struct queue *q, struct error *e);
     enum err (*put)(struct queue *q, const char *name, const void *body, size_t len,
-                    const char *traceparent, struct error *e);
+                    const char *traceparent, char ret_id[QUEUE_ID_SIZE], struct error *e);
 
     enum err (*consume)(struct queue *q, const char *name, unsigned prefetch,
                         struct queue_consumer **ret_consumer, struct error *e);
@@ -32,7 +33,7 @@ struct queue_ops {
     void (*message_free)(struct queue_message *m);
 
     enum err (*publish_event)(struct queue *q, const char *routing_key, const void *body,
-                              size_t len, struct error *e);
+                              size_t len, const char *traceparent, struct error *e);
     enum err (*subscribe)(struct queue *q, const char *pattern,
                           struct queue_subscription **ret_subscription, struct error *e);
     enum err (*next_event)(struct queue_subscription *s, int64_t timeout_ms,
@@ -66,6 +67,7 @@ struct queue_message {
     size_t body_len;
     bool is_redelivered;
     char traceparent[TRACEPARENT_SIZE]; /* "" when it carries none */
+    char id[QUEUE_ID_SIZE];             /* "" when it carries none */
 };
 
 /* Consumers hold this many unfinished messages at most. */

@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <string.h>
 
 #include "core/clock.h"
@@ -116,7 +117,7 @@ static enum err sqlite_depth(struct queue *base, const char *name, int64_t *ret_
 }
 
 static enum err sqlite_put(struct queue *base, const char *name, const void *body, size_t len,
-                           const char *traceparent, struct error *e)
+                           const char *traceparent, char ret_id[QUEUE_ID_SIZE], struct error *e)
 {
     struct sqlite_queue *q = sqlite_queue_of(base);
     sqlite3 *conn = NULL;
@@ -130,6 +131,9 @@ static enum err sqlite_put(struct queue *base, const char *name, const void *bod
                            "INSERT INTO queue_messages (queue, body, traceparent, visible_at)"
                            " VALUES (?1, ?2, ?3, ?4)",
                            "tbti", name, body, len, traceparent, clock_wall_ms());
+    if (err == OK) {
+        (void)snprintf(ret_id, QUEUE_ID_SIZE, "%lld", (long long)sqlite3_last_insert_rowid(conn));
+    }
     sqlite_queue_release(q, conn);
     if (err == OK) {
         queue_wake_touch(q->wake_paths[queue_name_index(name)]);
@@ -141,6 +145,7 @@ static const char *const schemes[] = { "sqlite", NULL };
 
 const struct queue_ops queue_sqlite = {
     .schemes = schemes,
+    .system = "sqlite",
     .open = sqlite_open,
     .close = sqlite_close,
     .check = sqlite_check,

@@ -158,6 +158,7 @@ static void deliver(struct rabbit_consumer *c)
     m->base.body_len = c->incoming.body_len;
     m->base.is_redelivered = c->incoming.is_redelivered;
     memcpy(m->base.traceparent, c->incoming.traceparent, sizeof(m->base.traceparent));
+    memcpy(m->base.id, c->incoming.id, sizeof(m->base.id));
     m->consumer = c;
     m->delivery_tag = c->incoming.delivery_tag;
     count_in_hand(c, 1);

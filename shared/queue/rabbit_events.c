@@ -33,11 +33,21 @@ static bool has_room(const struct rabbit_conn *c)
     return poll(&fd, 1, 0) == 1 && (fd.revents & POLLOUT) != 0;
 }
 
+static amqp_table_entry_t text_argument(const char *key, const char *value)
+{
+    amqp_table_entry_t entry = { .key = amqp_cstring_bytes(key) };
+
+    entry.value.kind = AMQP_FIELD_KIND_UTF8;
+    entry.value.value.bytes = amqp_cstring_bytes(value);
+    return entry;
+}
+
 static void publish_locked(struct rabbit_queue *q, const char *routing_key, const void *body,
-                           size_t len)
+                           size_t len, const char *traceparent)
 {
     char exchange[RABBIT_NAME_SIZE];
     amqp_basic_properties_t properties = { 0 };
+    amqp_table_entry_t header = text_argument("traceparent", traceparent);
 
     /* While the broker is away only the keeper and puts, which must, try to reach it. */
     if (q->conn == NULL && (q->failures > 0 || rabbit_queue_connect(q, NULL) != OK)) {
@@ -49,6 +59,11 @@ static void publish_locked(struct rabbit_queue *q, const char *routing_key, cons
     properties._flags = AMQP_BASIC_CONTENT_TYPE_FLAG | AMQP_BASIC_DELIVERY_MODE_FLAG;
     properties.content_type = amqp_cstring_bytes("application/json");
     properties.delivery_mode = DELIVERY_TRANSIENT;
+    if (traceparent[0] != '\0') {
+        properties._flags |= AMQP_BASIC_HEADERS_FLAG;
+        properties.headers.num_entries = 1;
+        properties.headers.entries = &header;
+    }
     if (amqp_basic_publish(q->conn->state, RABBIT_CHANNEL_EVENTS,
                            rabbit_exchange_name(exchange, q->settings),
                            amqp_cstring_bytes(routing_key), 0, 0, &properties,
@@ -58,25 +73,16 @@ static void publish_locked(struct rabbit_queue *q, const char *routing_key, cons
 }
 
 enum err rabbit_queue_publish_event(struct queue *base, const char *routing_key, const void *body,
-                                    size_t len, struct error *e)
+                                    size_t len, const char *traceparent, struct error *e)
 {
     struct rabbit_queue *q = rabbit_queue_of(base);
 
     (void)e; /* an event that cannot be sent is dropped */
     if (rabbit_queue_lock(q, LOCK_TIMEOUT_MS)) {
-        publish_locked(q, routing_key, body, len);
+        publish_locked(q, routing_key, body, len, traceparent);
         (void)pthread_mutex_unlock(&q->lock);
     }
     return OK;
-}
-
-static amqp_table_entry_t text_argument(const char *key, const char *value)
-{
-    amqp_table_entry_t entry = { .key = amqp_cstring_bytes(key) };
-
-    entry.value.kind = AMQP_FIELD_KIND_UTF8;
-    entry.value.value.bytes = amqp_cstring_bytes(value);
-    return entry;
 }
 
 /* A queue of our own that lives as long as the connection. */

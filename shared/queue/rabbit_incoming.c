@@ -60,7 +60,12 @@ static void feed_header(struct rabbit_incoming *in, const amqp_frame_t *frame)
 {
     uint64_t size = frame->payload.properties.body_size;
 
-    rabbit_read_traceparent(frame->payload.properties.decoded, in->traceparent);
+    const amqp_basic_properties_t *properties = frame->payload.properties.decoded;
+
+    rabbit_read_traceparent(properties, in->traceparent);
+    if ((properties->_flags & AMQP_BASIC_MESSAGE_ID_FLAG) != 0) {
+        (void)rabbit_bytes_text(in->id, sizeof(in->id), properties->message_id);
+    }
     in->left = size;
     in->body = xcalloc(1, (size < QUEUE_BODY_MAX ? (size_t)size : QUEUE_BODY_MAX) + 1);
     in->has_header = true;

@@ -15,6 +15,7 @@ struct rabbit_incoming {
     bool is_redelivered;
     char routing_key[QUEUE_NAME_MAX];
     char traceparent[TRACEPARENT_SIZE];
+    char id[QUEUE_ID_SIZE];
     char *body; /* NUL-terminated once it is complete */
     size_t body_len;
     uint64_t left; /* bytes of the body that are still to come */

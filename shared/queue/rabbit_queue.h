@@ -76,7 +76,7 @@ void rabbit_queue_message_free(struct queue_message *m);
 
 /* rabbit_events.c */
 enum err rabbit_queue_publish_event(struct queue *q, const char *routing_key, const void *body,
-                                    size_t len, struct error *e);
+                                    size_t len, const char *traceparent, struct error *e);
 enum err rabbit_queue_subscribe(struct queue *q, const char *pattern,
                                 struct queue_subscription **ret_subscription, struct error *e);
 enum err rabbit_queue_next_event(struct queue_subscription *s, int64_t timeout_ms,

@@ -94,5 +94,5 @@ amqp_bytes_t rabbit_name(char dst[RABBIT_NAME_SIZE], const struct rabbit_setting
 
 amqp_bytes_t rabbit_exchange_name(char dst[RABBIT_NAME_SIZE], const struct rabbit_settings *s)
 {
-    return rabbit_name(dst, s, "unreel.events", "");
+    return rabbit_name(dst, s, QUEUE_EVENTS, "");
 }

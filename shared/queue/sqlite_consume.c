@@ -1,4 +1,5 @@
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -138,6 +139,7 @@ static enum err find_due(const struct sqlite_consumer *c, sqlite3 *conn, struct 
     const void *body = sqlite3_column_blob(row, 3);
 
     m->id = sqlite3_column_int64(row, 0);
+    (void)snprintf(m->base.id, sizeof(m->base.id), "%lld", (long long)m->id);
     *ret_deliveries = sqlite3_column_int64(row, 1);
     if (!text_copy(m->base.traceparent, sizeof(m->base.traceparent), traceparent)) {
         m->base.traceparent[0] = '\0';

@@ -37,10 +37,12 @@ static enum err store_event(sqlite3 *conn, const char *routing_key, const void *
 }
 
 enum err sqlite_queue_publish_event(struct queue *base, const char *routing_key, const void *body,
-                                    size_t len, struct error *e)
+                                    size_t len, const char *traceparent, struct error *e)
 {
     struct sqlite_queue *q = sqlite_queue_of(base);
     sqlite3 *conn = NULL;
+
+    (void)traceparent; /* subscribers are our own, and read the body */
     enum err err = sqlite_queue_acquire(q, SQLITE_QUEUE_FAST, &conn, e);
 
     if (err != OK) {

@@ -198,7 +198,7 @@ static void a_broker_that_is_away_is_busy(void **state)
     assert_err(ERR_BUSY, queue_check(away, NULL));
     assert_err(ERR_BUSY, queue_depth(away, "video", &depth, &depth, NULL));
     assert_err(ERR_BUSY, queue_purge_dead(away, "video", &count, NULL));
-    assert_ok(queue_publish_event(away, "job.running", "x", 1, NULL));
+    assert_ok(queue_publish_event(away, "job.running", "x", 1, NULL, NULL));
     assert_ok(queue_consume(away, "video", 1, &c, NULL));
     assert_err(ERR_BUSY, queue_take(c, 100, &m, NULL));
     assert_ok(queue_subscribe(away, "#", &s, NULL));

@@ -18,7 +18,7 @@ static struct queue_subscription *subscribe(const char *pattern)
 
 static void publish(const char *key, const char *body)
 {
-    assert_ok(queue_publish_event(queue, key, body, strlen(body), NULL));
+    assert_ok(queue_publish_event(queue, key, body, strlen(body), NULL, NULL));
 }
 
 static void assert_event(struct queue_subscription *s, const char *key, const char *body)
@@ -110,8 +110,8 @@ static void keys_are_checked(void **state)
 {
     (void)state;
     struct queue_subscription *s = NULL;
-    assert_err(ERR_INVALID, queue_publish_event(queue, "", "x", 1, NULL));
-    assert_err(ERR_INVALID, queue_publish_event(queue, "job.*", "x", 1, NULL));
+    assert_err(ERR_INVALID, queue_publish_event(queue, "", "x", 1, NULL, NULL));
+    assert_err(ERR_INVALID, queue_publish_event(queue, "job.*", "x", 1, NULL, NULL));
     assert_err(ERR_INVALID, queue_subscribe(queue, "", &s, NULL));
 }
 

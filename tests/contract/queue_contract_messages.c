@@ -84,7 +84,7 @@ static void sizes_are_limited(void **state)
     memset(body, 'x', QUEUE_BODY_MAX + 1);
     assert_err(ERR_TOO_BIG, queue_put(queue, "video", body, QUEUE_BODY_MAX + 1, NULL, NULL));
     assert_err(ERR_TOO_BIG,
-               queue_publish_event(queue, "job.running", body, QUEUE_BODY_MAX + 1, NULL));
+               queue_publish_event(queue, "job.running", body, QUEUE_BODY_MAX + 1, NULL, NULL));
     assert_ok(queue_put(queue, "video", body, QUEUE_BODY_MAX, NULL, NULL));
     assert_ok(queue_put(queue, "video", NULL, 0, NULL, NULL));
     struct queue_message *m = take(c);

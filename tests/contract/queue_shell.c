@@ -61,7 +61,8 @@ static void run(struct shell *s, const char *command, const char *argument)
     } else if (strcmp(command, "finish") == 0 && s->message != NULL) {
         finish(s, argument);
     } else if (strcmp(command, "event") == 0) {
-        answer(queue_publish_event(s->queue, "job.running", argument, strlen(argument), NULL), "");
+        answer(queue_publish_event(s->queue, "job.running", argument, strlen(argument), NULL, NULL),
+               "");
     } else if (strcmp(command, "check") == 0) {
         answer(queue_check(s->queue, NULL), "");
     } else {
