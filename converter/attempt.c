@@ -6,6 +6,7 @@
 #include "core/clock.h"
 #include "core/id.h"
 #include "core/log.h"
+#include "core/span.h"
 #include "core/text.h"
 #include "engine/engine.h"
 #include "pipeline/pipeline.h"
@@ -27,6 +28,7 @@ struct attempt {
         bool is_committed;
     } outputs[JOB_OUTPUTS_MAX];
 
+    struct span stage;  /* probe, convert, store */
     int64_t started_ms; /* monotonic, as the next two */
     int64_t stored_ms;  /* when the record was last written */
     int64_t extended_ms;
@@ -113,6 +115,8 @@ static void on_input(void *ctx, const struct job_input *input)
     a->job->phase = JOB_PHASE_TRANSCODING;
     a->job->progress.duration_s = input->duration_s;
     a->has_news = true;
+    span_end(&a->stage);
+    span_begin_part(&a->stage, "convert");
 }
 
 static void on_progress(void *ctx, double media_time_s, double duration_s)
@@ -196,6 +200,14 @@ static bool keep_going(void *ctx)
 }
 
 /* ---- how it ends ---- */
+
+static void end_stage(struct attempt *a, enum err rc, const struct error *e)
+{
+    if (rc != OK) {
+        span_fail(&a->stage, err_name(rc), e->text);
+    }
+    span_end(&a->stage);
+}
 
 static void set_job_error(struct job *job, enum problem p, const char *detail)
 {
@@ -348,7 +360,10 @@ static enum attempt_result end_succeeded(struct attempt *a, const struct engine_
     struct job *job = a->job;
     struct error e = { 0 };
     job->phase = JOB_PHASE_STORING;
-    if (commit_outputs(a, result, &e) != OK) {
+    span_begin_part(&a->stage, "store");
+    enum err rc = commit_outputs(a, result, &e);
+    end_stage(a, rc, &e);
+    if (rc != OK) {
         discard_outputs(a, true);
         job->output_count = 0;
         job->mp3_fid[0] = '\0';
@@ -358,7 +373,7 @@ static enum attempt_result end_succeeded(struct attempt *a, const struct engine_
     job->progress.percent = 100;
     job->progress.eta_s = 0;
     job->progress.media_time_s = result->outputs[0].duration_s;
-    enum err rc = finish_record(a);
+    rc = finish_record(a);
     if (rc == ERR_CANCELLED || rc == ERR_CONFLICT) {
         discard_outputs(a, true);
         return ATTEMPT_LOST;
@@ -457,8 +472,10 @@ enum attempt_result attempt_run(struct converter *c, struct job *job, struct que
         /* Earlier attempts took their converters with them: not this one too. */
         return end_failed(&a, PROBLEM_ATTEMPTS_EXHAUSTED, exhausted);
     }
+    span_begin_part(&a.stage, "probe");
     enum err rc = offer_cover(&a, &run, &e);
     rc = rc != OK ? rc : engine_run(&run, &result, &e);
+    end_stage(&a, rc, &e);
     job->input.bytes_read = result.input_bytes;
     metric_add(&metric_fetched_bytes, 0, result.input_bytes);
     if (result.kill != ENGINE_NOT_KILLED) {

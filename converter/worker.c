@@ -160,6 +160,41 @@ static enum queue_verdict verdict_without_claim(struct converter *c, enum err rc
     }
 }
 
+/* What an attempt was and came to. */
+static void describe_attempt(struct span *s, const struct job *job)
+{
+    span_int(s, "unreel.job.attempt", job->attempt);
+    span_text(s, "unreel.job.state", job_state_name(job->state));
+    if (job->error.problem != PROBLEM_NONE) {
+        span_fail(s, problem_info(job->error.problem)->slug, job->error.detail);
+    }
+}
+
+static enum queue_verdict handle_content(struct converter *c, struct job_message *content,
+                                         struct queue_message *message)
+{
+    const char *id = content->job_id[0] != '\0' ? content->job_id : content->video_fid;
+    char trace_id[TRACE_ID_SIZE];
+    struct span span;
+    struct error e = { 0 };
+    struct job job;
+    queue_begin_span(&span, JOB_QUEUE_VIDEO, message, content->traceparent);
+    (void)text_copy(content->traceparent, sizeof(content->traceparent), span_traceparent(&span));
+    trace_read_id(content->traceparent, trace_id);
+    log_context(trace_id, id);
+    span_text(&span, "unreel.job.id", id);
+    enum err rc = claim_patiently(c, content, message, &job, &e);
+    enum queue_verdict verdict = rc == OK ? run_claimed(c, &job, message)
+                                          : verdict_without_claim(c, rc, &job, content, &e);
+    if (rc == OK) {
+        describe_attempt(&span, &job);
+    } else if (rc != ERR_EXISTS && rc != ERR_CONFLICT && rc != ERR_NOT_FOUND) {
+        span_fail(&span, err_name(rc), e.text);
+    }
+    span_end(&span);
+    return verdict;
+}
+
 void worker_handle(struct converter *c, struct queue_message *message)
 {
     struct error e = { 0 };
@@ -171,17 +206,7 @@ void worker_handle(struct converter *c, struct queue_message *message)
         log_error("a message on %s cannot be read and is dead-lettered: %s", JOB_QUEUE_VIDEO,
                   e.text);
     } else {
-        char traceparent[TRACEPARENT_SIZE];
-        char trace_id[TRACE_ID_SIZE];
-        const char *given = content.traceparent[0] != '\0' ? content.traceparent
-                                                           : queue_message_traceparent(message);
-        trace_accept(given, traceparent, trace_id);
-        (void)text_copy(content.traceparent, sizeof(content.traceparent), traceparent);
-        log_context(trace_id, content.job_id[0] != '\0' ? content.job_id : content.video_fid);
-        struct job job;
-        enum err rc = claim_patiently(c, &content, message, &job, &e);
-        verdict = rc == OK ? run_claimed(c, &job, message)
-                           : verdict_without_claim(c, rc, &job, &content, &e);
+        verdict = handle_content(c, &content, message);
     }
     if (queue_finish(message, verdict, &e) != OK) {
         log_warn("the broker did not take the verdict; the message will come again: %s", e.text);

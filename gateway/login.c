@@ -29,11 +29,13 @@ void login_handle(struct http_request *r, void *ctx)
     char address[ADDRESS_SIZE];
     http_request_client(r, g->trusted, address);
     AUTO(mem_free) char *client = xasprintf("X-Forwarded-For: %s", address);
-    AUTO(mem_free) char *trace = xasprintf("traceparent: %s", http_request_traceparent(r));
-    const char *const headers[] = { credentials, wanted, client, trace, NULL };
-    struct http_call call = {
-        .method = "POST", .url = url, .headers = headers, .body = "", .timeout_ms = login_timeout_ms
-    };
+    const char *const headers[] = { credentials, wanted, client, NULL };
+    struct http_call call = { .method = "POST",
+                              .url = url,
+                              .headers = headers,
+                              .traceparent = http_request_traceparent(r),
+                              .body = "",
+                              .timeout_ms = login_timeout_ms };
     struct http_response answer = { 0 };
     struct error e = { 0 };
     enum err rc = http_client_call(&call, &answer, &e);

@@ -65,7 +65,13 @@ static enum outcome send_mail(struct notifier *n, const struct job *job, struct 
                               .message = buf_text(&message),
                               .message_len = message.len,
                               .timeout_ms = 30000 };
+    struct span span;
+    span_begin(&span, SPAN_CLIENT, job->traceparent, "send mail");
     enum err rc = smtp_send(&mail, e);
+    if (rc != OK) {
+        span_fail(&span, err_name(rc), e->text);
+    }
+    span_end(&span);
     if (rc == OK) {
         return SENT;
     }

@@ -67,11 +67,11 @@ enum err webhook_post(const struct job *job, const char *event_id,
     AUTO(mem_free) char *id = xasprintf("webhook-id: %s", event_id);
     AUTO(mem_free) char *time = xasprintf("webhook-timestamp: %lld", (long long)timestamp_s);
     AUTO(mem_free) char *sign = xasprintf("webhook-signature: %s", signature);
-    AUTO(mem_free) char *trace = xasprintf("traceparent: %s", job->traceparent);
-    const char *const headers[] = { "Content-Type: application/json", id, time, sign, trace, NULL };
+    const char *const headers[] = { "Content-Type: application/json", id, time, sign, NULL };
     struct http_call call = { .method = "POST",
                               .url = job->webhook_url,
                               .headers = headers,
+                              .traceparent = job->traceparent,
                               .body = body,
                               .body_len = strlen(body),
                               .timeout_ms = post_timeout_ms,

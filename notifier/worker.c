@@ -131,11 +131,15 @@ static void handle(struct notifier *n, struct queue_message *message)
     if (job_message_parse(body, len, &content, &e) != OK) {
         log_error("a message on %s cannot be read and is dead-lettered: %s", JOB_QUEUE_MP3, e.text);
     } else {
-        char traceparent[TRACEPARENT_SIZE];
+        const char *id = content.job_id[0] != '\0' ? content.job_id : content.video_fid;
         char trace_id[TRACE_ID_SIZE];
-        trace_accept(content.traceparent, traceparent, trace_id);
-        log_context(trace_id, content.job_id[0] != '\0' ? content.job_id : content.video_fid);
+        struct span span;
+        queue_begin_span(&span, JOB_QUEUE_MP3, message, content.traceparent);
+        trace_read_id(span_traceparent(&span), trace_id);
+        log_context(trace_id, id);
+        span_text(&span, "unreel.job.id", id);
         verdict = handle_content(n, &content, message);
+        span_end(&span);
     }
     if (queue_finish(message, verdict, &e) != OK) {
         log_warn("the broker did not take the verdict; the message will come again: %s", e.text);
@@ -174,9 +178,10 @@ static int64_t send_due(struct notifier *n, struct job *jobs)
     }
     atomic_fetch_add(&n->busy, 1);
     for (size_t i = 0; i < count && !is_stopping(n); i++) {
-        char traceparent[TRACEPARENT_SIZE];
-        char trace_id[TRACE_ID_SIZE];
-        trace_accept(jobs[i].traceparent, traceparent, trace_id);
+        char trace_id[TRACE_ID_SIZE] = "";
+        if (trace_is_valid(jobs[i].traceparent)) {
+            trace_read_id(jobs[i].traceparent, trace_id);
+        }
         log_context(trace_id, jobs[i].id);
         notices_send(n, &jobs[i]);
         log_context(NULL, NULL);

@@ -5,8 +5,10 @@
 #include <strings.h>
 #include <time.h>
 
+#include "core/span.h"
 #include "core/text.h"
 #include "core/version.h"
+#include "core/url.h"
 #include "http/client_impl.h"
 
 #include "core/banned.h"
@@ -24,6 +26,7 @@ struct transfer {
     struct http_response *response;
     CURL *curl;
     struct curl_slist *headers;
+    struct span span;
     bool is_denied;    /* the address was refused */
     bool is_truncated; /* response_max reached */
     enum err failed;   /* what a callback of the caller returned */
@@ -84,6 +87,11 @@ static enum err set_headers(struct transfer *t, struct error *e)
     enum err err = has_content_type(call) ? OK : add_header(t, "Content-Type:", e);
     for (size_t i = 0; call->headers != NULL && call->headers[i] != NULL && err == OK; i++) {
         err = add_header(t, call->headers[i], e);
+    }
+    if (call->traceparent != NULL && err == OK) {
+        char line[sizeof("traceparent: ") + TRACEPARENT_SIZE];
+        (void)snprintf(line, sizeof(line), "traceparent: %s", span_traceparent(&t->span));
+        err = add_header(t, line, e);
     }
     (void)curl_easy_setopt(t->curl, CURLOPT_HTTPHEADER, t->headers);
     return err;
@@ -222,6 +230,41 @@ static enum err run(struct transfer *t, const char *error_buffer, struct error *
     return err;
 }
 
+/* ---- the span: semantic conventions for HTTP clients, but for url.full: the path of a webhook can
+ * be a secret ---- */
+
+static void begin_span(struct span *s, const struct http_call *call)
+{
+    span_none(s);
+    if (call->traceparent == NULL) {
+        return;
+    }
+    span_begin(s, SPAN_CLIENT, call->traceparent, call->method);
+    AUTO(url_free) struct url *url = NULL;
+    if (s->is_recorded && url_parse(call->url, &url, NULL) == OK && url->host != NULL) {
+        bool is_tls = strcmp(url->scheme, "https") == 0;
+        span_text(s, "http.request.method", call->method);
+        span_text(s, "server.address", url->host);
+        span_int(s, "server.port", url->port != 0 ? url->port : is_tls ? 443 : 80);
+    }
+}
+
+static void end_span(struct span *s, enum err err, const struct http_response *response,
+                     const struct error *e)
+{
+    char text[16];
+    if (err != OK) {
+        span_fail(s, err_name(err), e->text);
+    } else {
+        span_int(s, "http.response.status_code", response->status);
+        if (response->status >= 400) {
+            (void)snprintf(text, sizeof(text), "%d", response->status);
+            span_fail(s, text, NULL);
+        }
+    }
+    span_end(s);
+}
+
 enum err http_client_call(const struct http_call *call, struct http_response *ret, struct error *e)
 {
     if (!client_is_one_line(call->url) || !client_is_one_line(call->method)) {
@@ -231,16 +274,19 @@ enum err http_client_call(const struct http_call *call, struct http_response *re
     struct http_response response = { .retry_after_s = -1 };
     buf_init(&response.body, call->response_max > 0 ? call->response_max : DEFAULT_RESPONSE_MAX);
     struct transfer t = { .call = call, .response = &response };
+    struct error why = { 0 };
     t.curl = client_take_handle(error_buffer);
     if (t.curl == NULL) {
         return err_set(e, ERR_FAULT, "libcurl: out of memory");
     }
-    enum err err = run(&t, error_buffer, e);
+    begin_span(&t.span, call);
+    enum err err = run(&t, error_buffer, &why);
+    end_span(&t.span, err, &response, &why);
     client_give_handle(t.curl);
     curl_slist_free_all(t.headers);
     if (err != OK) {
         buf_release(&response.body);
-        return err;
+        return err_set(e, err, "%s", why.text);
     }
     *ret = response;
     return OK;

@@ -24,6 +24,9 @@ struct http_call {
     const char *const *headers;  /* "Name: value", NULL-terminated; may be NULL */
     const char *user, *password; /* Basic; may be NULL */
     const char *bearer;          /* may be NULL */
+    /* The trace that the call is part of, unless the thread's current span is: it gets a span of
+     * its own, and a traceparent header. NULL: neither. */
+    const char *traceparent;
     const void *body;
     size_t body_len;
     /* Instead of body: a stream of body_size bytes (-1: chunked). */

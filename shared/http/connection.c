@@ -236,7 +236,7 @@ static void begin(struct http_request *r, const char *method, const char *versio
     r->is_begun = true;
     r->method = method;
     read_peer(r);
-    trace_accept(http_request_header(r, "traceparent"), r->traceparent, r->trace_id);
+    request_span_begin(r);
     log_context(r->trace_id, NULL);
     reaper_set_phase(r->watched, WATCH_FREE);
     if (!check_head(r, version) || !find_route(r) || !authorize(r) || !accept_body(r)) {
@@ -323,7 +323,9 @@ enum MHD_Result connection_on_request(void *cls, struct MHD_Connection *c, const
         r->is_cut = true;
         return reply_queue(r);
     }
-    log_context(r->trace_id, NULL);
+    if (r->server->options.single_thread) {
+        log_context(r->trace_id, NULL); /* another's request may have been here since */
+    }
     if (*data_len > 0) {
         size_t len = *data_len;
         *data_len = 0;
@@ -399,6 +401,7 @@ void connection_on_completed(void *cls, struct MHD_Connection *c, void **request
     if (r->match.route != NULL && r->match.route->done != NULL) {
         r->match.route->done(r, s->options.ctx);
     }
+    request_span_end(r);
     reaper_set_phase(r->watched, WATCH_IDLE);
     if (r->is_cut && r->reply.is_sent && !atomic_load(&s->is_stopping)) {
         linger(r);

@@ -133,7 +133,7 @@ void http_request_client(const struct http_request *r, const struct address_list
 
 const char *http_request_traceparent(const struct http_request *r)
 {
-    return r->traceparent;
+    return span_traceparent(&r->span);
 }
 
 const char *http_request_trace_id(const struct http_request *r)

@@ -68,7 +68,7 @@ struct http_server_options {
     int body_min_bytes_per_s;     /* 0: 8192, averaged over 30 s */
     int64_t body_deadline_ms;     /* 0: 6 h for one body */
     size_t memory_per_connection; /* 0: 32 KiB; half of it is the slice given to data */
-    bool single_thread;           /* one polling thread for all: the ops port */
+    bool single_thread;           /* one polling thread for all, and no spans: the ops port */
 };
 
 /* Starts listening. On OK the caller owns *ret_server. */
@@ -114,8 +114,8 @@ const char *http_request_peer(const struct http_request *r);
 /* The client's address: the peer's, or what trusted proxies say in X-Forwarded-For. */
 void http_request_client(const struct http_request *r, const struct address_list *trusted,
                          char ret_address[ADDRESS_SIZE]);
-/* Accepted or new; also the log context of the thread, and X-Request-Id of the answer is the trace
- * id. */
+/* Accepted or new, and of the request's own span while that is recorded; also the log context of
+ * the thread, and X-Request-Id of the answer is the trace id. */
 const char *http_request_traceparent(const struct http_request *r);
 const char *http_request_trace_id(const struct http_request *r);
 /* Decodes `Authorization: Basic`. ERR_NOT_FOUND without one, ERR_INVALID when broken. The caller

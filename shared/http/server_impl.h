@@ -7,7 +7,7 @@
 #include <stdatomic.h>
 
 #include "core/buf.h"
-#include "core/trace.h"
+#include "core/span.h"
 #include "http/reaper.h"
 #include "http/screen.h"
 #include "http/server.h"
@@ -114,7 +114,7 @@ struct http_request {
     const char *method;
     struct route_match match;
     char peer[PEER_SIZE];
-    char traceparent[TRACEPARENT_SIZE];
+    struct span span;
     char trace_id[TRACE_ID_SIZE];
     char *user;
     bool is_admin;
@@ -138,6 +138,10 @@ enum MHD_Result reply_queue(struct http_request *r);
 /* Writes the reply to the socket past libmicrohttpd, which cannot answer in the middle of a body.
  * The connection must be closed after it. */
 void reply_write_now(struct http_request *r);
+
+/* ---- request_span.c ---- */
+void request_span_begin(struct http_request *r);
+void request_span_end(struct http_request *r);
 
 /* ---- connection.c: libmicrohttpd's callbacks ---- */
 void *connection_on_target(void *cls, const char *target, struct MHD_Connection *c);

@@ -16,6 +16,7 @@ SECRET = "whsec_" + base64.b64encode(KEY).decode()
 class Receiver:
     def __init__(self):
         self.events, self.faults, self.tries, self.ids = [], [], 0, []
+        self.traceparents = {}
         self.status, self.delay_s = 204, 0
         self.fails_first = False  # each event's first try gets 500, at once
         receiver = self
@@ -45,6 +46,7 @@ class Receiver:
         self.tries += 1
         event_id, stamp = headers["webhook-id"], headers["webhook-timestamp"]
         self.ids.append(event_id)
+        self.traceparents[event_id] = headers["traceparent"]
         signed = f"{event_id}.{stamp}.".encode() + body
         expected = "v1," + base64.b64encode(hmac.new(KEY, signed, hashlib.sha256).digest()).decode()
         if expected not in headers["webhook-signature"].split():
