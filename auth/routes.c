@@ -128,10 +128,11 @@ static void log_login(const char *email, const char *address, const struct login
     char masked[LOG_MASK_SIZE];
     (void)log_mask_email(masked, email);
     if (outcome->result == LOGIN_OK) {
+        log_context_user(outcome->account.id);
         log_info("login of %s from %s: ok", masked, address);
     } else {
-        log_warn("login of %s from %s: %s: %s", masked, address, login_labels[outcome->result],
-                 outcome->why.text);
+        log_failure(LOG_LEVEL_WARN, login_labels[outcome->result], "login of %s from %s: %s",
+                    masked, address, outcome->why.text);
     }
 }
 
@@ -144,7 +145,7 @@ static void handle_login(struct http_request *r, void *ctx)
     http_request_client(r, auth->trusted, address);
     if (http_request_basic(r, &email, &password) != OK) {
         metric_add(&logins_total, LOGIN_DENIED, 1);
-        log_warn("login from %s: no credentials", address);
+        log_failure(LOG_LEVEL_WARN, "denied", "login from %s: no credentials", address);
         http_reply_problem(r, PROBLEM_UNAUTHENTICATED,
                            "Send your e-mail address and password with HTTP Basic.");
         challenge(r, BASIC_CHALLENGE);
@@ -215,7 +216,7 @@ static void handle_validate(struct http_request *r, void *ctx)
     } else if (code != OK) {
         char address[ADDRESS_SIZE];
         http_request_client(r, auth->trusted, address);
-        log_warn("refused a token from %s: %s", address, e.text);
+        log_failure(LOG_LEVEL_WARN, err_name(code), "refused a token from %s: %s", address, e.text);
         refuse(r, PROBLEM_TOKEN_INVALID, VALIDATION_DENIED, "The token is not valid.");
     } else if (is_account_in_force(auth, r, &claims)) {
         metric_add(&validations_total, VALIDATION_OK, 1);

@@ -261,7 +261,7 @@ static enum attempt_result end_failed(struct attempt *a, enum problem p, const c
 {
     a->job->state = JOB_FAILED;
     set_job_error(a->job, p, detail);
-    log_warn("job failed: %s: %s", problem_info(p)->slug, detail);
+    log_failure(LOG_LEVEL_WARN, problem_info(p)->slug, "job failed: %s", detail);
     enum err rc = finish_record(a);
     if (rc == OK) {
         return ATTEMPT_ENDED;
@@ -273,10 +273,11 @@ static enum attempt_result end_failed(struct attempt *a, enum problem p, const c
 static enum attempt_result end_transient(struct attempt *a, const struct error *e)
 {
     if (a->job->failures + 1 >= a->converter->settings->max_failures) {
-        log_error("the last try failed: %s", e->text);
+        log_failure(LOG_LEVEL_ERROR, err_name(e->code), "the last try failed: %s", e->text);
         return end_failed(a, PROBLEM_ATTEMPTS_EXHAUSTED, exhausted);
     }
-    log_warn("attempt %d failed and will be repeated: %s", a->job->attempt, e->text);
+    log_failure(LOG_LEVEL_WARN, err_name(e->code), "attempt %d failed and will be repeated: %s",
+                a->job->attempt, e->text);
     set_job_error(a->job, PROBLEM_WORKER_LOST,
                   "The last attempt failed; the job will be tried again.");
     return give_back(a, true);

@@ -86,7 +86,8 @@ static enum err claim_patiently(struct converter *c, const struct job_message *c
         }
         atomic_fetch_sub(&c->busy, 1);
         if (!has_waited && (rc == ERR_BUSY || rc == ERR_TIMEOUT)) {
-            log_warn("the message waits for the store: %s", e->text);
+            log_failure(LOG_LEVEL_WARN, err_name(rc), "the message waits for the store: %s",
+                        e->text);
         }
         if (!wait_for_store(c, message, rc)) {
             return rc;
@@ -99,7 +100,8 @@ static void announce(struct converter *c, struct job *job)
 {
     struct error e = { 0 };
     if (pipeline_publish(c->jobs, c->queue, job, &e) != OK) {
-        log_warn("the end of the job will be announced later: %s", e.text);
+        log_failure(LOG_LEVEL_WARN, err_name(e.code),
+                    "the end of the job will be announced later: %s", e.text);
     }
 }
 
@@ -118,6 +120,8 @@ static enum queue_verdict run_claimed(struct converter *c, struct job *job,
                                       struct queue_message *message)
 {
     metric_add(&metric_jobs_in_flight, 0, 1);
+    log_context_user(job->user_id);
+    log_context_attempt(job->attempt);
     metric_observe(&metric_queue_wait, 0, (double)(clock_wall_ms() - job->queued_at_ms) / 1e3);
     log_info("attempt %d of %lld bytes", job->attempt, (long long)job->size_bytes);
     enum attempt_result result = attempt_run(c, job, message);
@@ -153,7 +157,7 @@ static enum queue_verdict verdict_without_claim(struct converter *c, enum err rc
         log_info("the job was deleted; message dropped");
         return QUEUE_DONE;
     default:
-        log_error("the job could not be claimed: %s", e->text);
+        log_failure(LOG_LEVEL_ERROR, err_name(rc), "the job could not be claimed: %s", e->text);
         /* Not a hot loop. */
         clock_sleep_ms(1000);
         return QUEUE_RETRY;

@@ -21,24 +21,25 @@ bool access_authorize(struct http_request *r, enum http_access access, void *ctx
     struct error e = { 0 };
     enum err rc = token_verifier_check(g->verifier, token, &claims, &e);
     if (rc == ERR_BUSY) {
-        log_error("tokens cannot be verified: %s", e.text);
+        log_failure(LOG_LEVEL_ERROR, err_name(rc), "tokens cannot be verified: %s", e.text);
         http_reply_header(r, "Retry-After", "5");
         http_reply_problem(r, PROBLEM_UNAVAILABLE, "Logins cannot be checked at the moment.");
         return false;
     }
     if (rc != OK) {
-        log_info("token refused: %s", e.text);
+        log_failure(LOG_LEVEL_INFO, err_name(rc), "token refused: %s", e.text);
         http_reply_header(r, "WWW-Authenticate", "Bearer error=\"invalid_token\"");
         http_reply_problem(r, rc == ERR_TIMEOUT ? PROBLEM_TOKEN_EXPIRED : PROBLEM_TOKEN_INVALID,
                            "Log in again at /login.");
         return false;
     }
+    log_context_user(claims.subject);
     if (access == HTTP_ADMIN && !claims.is_admin) {
-        log_warn("an administrator's route was refused to a user");
+        log_failure(LOG_LEVEL_WARN, "forbidden", "an administrator's route was refused to a user");
         http_reply_problem(r, PROBLEM_FORBIDDEN, "Only an administrator may do this.");
         return false;
     }
-    http_request_set_user(r, claims.username, claims.is_admin);
+    http_request_set_user(r, claims.username, claims.subject, claims.is_admin);
     return true;
 }
 
@@ -62,11 +63,11 @@ void reply_store_error(struct http_request *r, const struct error *e)
         return;
     }
     if (e->code == ERR_BUSY || e->code == ERR_TIMEOUT) {
-        log_error("a store is not available: %s", e->text);
+        log_failure(LOG_LEVEL_ERROR, err_name(e->code), "a store is not available: %s", e->text);
         http_reply_header(r, "Retry-After", "5");
         http_reply_problem(r, PROBLEM_UNAVAILABLE, "The service is not available at the moment.");
         return;
     }
-    log_error("a store failed: %s: %s", err_name(e->code), e->text);
+    log_failure(LOG_LEVEL_ERROR, err_name(e->code), "a store failed: %s", e->text);
     http_reply_problem(r, PROBLEM_INTERNAL, "Something went wrong here; it has been logged.");
 }

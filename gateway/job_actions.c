@@ -25,7 +25,7 @@ void job_cancel_handle(struct http_request *r, void *ctx)
         reply_store_error(r, &e);
         return;
     }
-    log_context(http_request_trace_id(r), job.id);
+    log_context_job(job.id);
     log_info("job cancelled by its owner");
     relay_publish(g->relay, &job);
     reply_job(r, 202, &job);
@@ -68,7 +68,8 @@ void job_retry_handle(struct http_request *r, void *ctx)
     (void)text_copy(job.retry_of, sizeof(job.retry_of), old.id);
     (void)text_copy(job.webhook_url, sizeof(job.webhook_url), old.webhook_url);
     (void)text_copy(job.traceparent, sizeof(job.traceparent), http_request_traceparent(r));
-    log_context(http_request_trace_id(r), job.id);
+    (void)text_copy(job.user_id, sizeof(job.user_id), http_request_user_id(r));
+    log_context_job(job.id);
     if (submit_job(g, &job, &e) != OK) {
         reply_store_error(r, &e);
         return;
@@ -118,7 +119,7 @@ void job_delete_handle(struct http_request *r, void *ctx)
         rc = jobs_get(g->jobs, id, owner, &job, &e);
     }
     if (rc == OK) {
-        log_context(http_request_trace_id(r), id);
+        log_context_job(id);
         rc = job_remove(g, &job, &e);
     }
     if (rc != OK) {

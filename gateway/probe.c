@@ -217,7 +217,7 @@ void probe_handle(struct http_request *r, void *ctx)
     (void)ctx;
     struct probe *p = http_request_state(r);
     p->is_answered = true;
-    log_context(http_request_trace_id(r), intake_job(p->intake)->id);
+    log_context_job(intake_job(p->intake)->id);
     if (p->fid != NULL ? take_uploaded(r, p) : take_body(r, p)) {
         answer(r, p);
     }
@@ -237,5 +237,4 @@ void probe_done(struct http_request *r, void *ctx)
     intake_free(p->intake);
     free(p);
     http_request_set_state(r, NULL);
-    log_context(NULL, NULL);
 }

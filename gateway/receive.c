@@ -41,8 +41,9 @@ struct intake *receive_begin(struct http_request *r, struct gateway *g, int64_t 
     }
     struct job *job = intake_job(intake);
     (void)text_copy(job->traceparent, sizeof(job->traceparent), http_request_traceparent(r));
+    (void)text_copy(job->user_id, sizeof(job->user_id), http_request_user_id(r));
     text_clean_filename(job->filename, sizeof(job->filename), "upload");
-    log_context(http_request_trace_id(r), job->id);
+    log_context_job(job->id);
     return intake;
 }
 

@@ -37,7 +37,7 @@ static void note_broker(struct relay *relay, enum err rc, const struct error *e)
 {
     bool is_down = rc != OK;
     if (is_down && !relay->broker_is_down) {
-        log_warn("messages wait for the broker: %s", e->text);
+        log_failure(LOG_LEVEL_WARN, err_name(rc), "messages wait for the broker: %s", e->text);
     } else if (!is_down && relay->broker_is_down) {
         log_info("the broker takes messages again");
     }
@@ -63,14 +63,22 @@ static enum err publish(struct relay *relay, struct job *job)
     return rc;
 }
 
+static void log_job(const struct job *job)
+{
+    char trace_id[TRACE_ID_SIZE] = "";
+    if (trace_is_valid(job->traceparent)) {
+        trace_read_id(job->traceparent, trace_id);
+    }
+    log_context(trace_id, job->id);
+    log_context_user(job->user_id);
+    log_context_attempt(job->attempt);
+}
+
 /* Publishes until the broker refuses; the rest waits for the next scan. */
 static void publish_all(struct relay *relay, struct job *jobs, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        char trace_id[TRACE_ID_SIZE];
-        char traceparent[TRACEPARENT_SIZE];
-        trace_accept(jobs[i].traceparent, traceparent, trace_id);
-        log_context(trace_id, jobs[i].id);
+        log_job(&jobs[i]);
         enum err rc = publish(relay, &jobs[i]);
         log_context(NULL, NULL);
         if (rc != OK) {
@@ -84,7 +92,7 @@ static void recover_lost(struct relay *relay, struct job *job)
     const struct gateway_settings *settings = relay->gateway->settings;
     struct error e = { 0 };
     int64_t run_at_ms = clock_wall_ms() + clock_backoff_ms(job->failures + 1, 2000, 60000);
-    log_context(NULL, job->id);
+    log_job(job);
     enum err rc = jobs_recover(relay->gateway->jobs, job, (int)settings->max_failures, run_at_ms,
                                &e);
     if (rc == OK) {
@@ -92,7 +100,7 @@ static void recover_lost(struct relay *relay, struct job *job)
         log_warn("the worker of attempt %d is gone; the job is %s", job->attempt,
                  job_state_name(job->state));
     } else if (rc != ERR_CONFLICT && rc != ERR_NOT_FOUND) {
-        log_warn("a lost job could not be taken back: %s", e.text);
+        log_failure(LOG_LEVEL_WARN, err_name(rc), "a lost job could not be taken back: %s", e.text);
     }
     log_context(NULL, NULL);
 }

@@ -340,7 +340,7 @@ void upload_handle(struct http_request *r, void *ctx)
     struct gateway *g = ctx;
     struct upload *u = http_request_state(r);
     u->is_answered = true;
-    log_context(http_request_trace_id(r), intake_job(u->intake)->id);
+    log_context_job(intake_job(u->intake)->id);
     if (!refuse_body(r, u)) {
         submit_upload(r, g, u->intake);
     }
@@ -362,5 +362,4 @@ void upload_done(struct http_request *r, void *ctx)
     buf_release(&u->field);
     free(u);
     http_request_set_state(r, NULL);
-    log_context(NULL, NULL);
 }

@@ -120,10 +120,12 @@ static void log_outcome(const char *channel, size_t base, enum outcome outcome,
     if (outcome == SENT) {
         log_info("%s sent, try %d", channel, notice->attempts);
     } else if (notice->due_at_ms > 0) {
-        log_warn("%s failed, try %d, again in %lld s: %s", channel, notice->attempts,
-                 (long long)((notice->due_at_ms - clock_wall_ms()) / 1000), e->text);
+        log_failure(LOG_LEVEL_WARN, err_name(e->code), "%s failed, try %d, again in %lld s: %s",
+                    channel, notice->attempts,
+                    (long long)((notice->due_at_ms - clock_wall_ms()) / 1000), e->text);
     } else {
-        log_error("%s given up after try %d: %s", channel, notice->attempts, e->text);
+        log_failure(LOG_LEVEL_ERROR, err_name(e->code), "%s given up after try %d: %s", channel,
+                    notice->attempts, e->text);
     }
 }
 

@@ -109,7 +109,8 @@ static enum queue_verdict handle_content(struct notifier *n, const struct job_me
         return QUEUE_DONE;
     }
     if (rc != OK) {
-        log_error("the job of a message cannot be read: %s", e.text);
+        log_failure(LOG_LEVEL_ERROR, err_name(rc), "the job of a message cannot be read: %s",
+                    e.text);
         clock_sleep_ms(1000);
         return QUEUE_RETRY;
     }
@@ -117,6 +118,8 @@ static enum queue_verdict handle_content(struct notifier *n, const struct job_me
         log_info("the job has not ended; message dropped");
         return QUEUE_DONE;
     }
+    log_context_user(job.user_id);
+    log_context_attempt(job.attempt);
     notices_send(n, &job);
     return QUEUE_DONE;
 }
@@ -183,6 +186,8 @@ static int64_t send_due(struct notifier *n, struct job *jobs)
             trace_read_id(jobs[i].traceparent, trace_id);
         }
         log_context(trace_id, jobs[i].id);
+        log_context_user(jobs[i].user_id);
+        log_context_attempt(jobs[i].attempt);
         notices_send(n, &jobs[i]);
         log_context(NULL, NULL);
     }

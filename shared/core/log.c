@@ -14,10 +14,13 @@
 #include "core/banned.h"
 
 #define LINE_MAX_BYTES 8192
-/* Kept free for what follows the message: trace_id, job_id, the closing brace, the newline. */
-#define TAIL_BYTES 160
+/* Kept free for what follows the message: the context, error.code, the closing brace, the newline.
+ */
+#define TAIL_BYTES 320
 #define TRACE_LEN 32
 #define JOB_LEN 24
+#define USER_LEN 48
+#define CODE_LEN 48
 #define SOURCE_SIZE 64
 
 struct line {
@@ -26,14 +29,25 @@ struct line {
     size_t limit;
 };
 
+struct entry {
+    enum log_level level;
+    const char *source; /* NULL: this process */
+    const char *text;
+    char code[CODE_LEN + 1]; /* "" */
+};
+
 /* Written by log_init before there are threads. */
 static const char *service_name = "unreel";
 static enum log_level least_level = LOG_LEVEL_INFO;
 static bool is_text;
 static bool is_coloured;
 
-static _Thread_local char context_trace[TRACE_LEN + 1];
-static _Thread_local char context_job[JOB_LEN + 1];
+static _Thread_local struct {
+    char trace_id[TRACE_LEN + 1];
+    char job_id[JOB_LEN + 1];
+    char user_id[USER_LEN + 1];
+    int attempt;
+} context;
 
 static const struct {
     const char *name;
@@ -76,13 +90,30 @@ static void copy_id(char *dst, size_t size, const char *id)
 
 void log_context(const char *trace_id, const char *job_id)
 {
-    copy_id(context_trace, sizeof(context_trace), trace_id);
-    copy_id(context_job, sizeof(context_job), job_id);
+    copy_id(context.trace_id, sizeof(context.trace_id), trace_id);
+    log_context_job(job_id);
+    log_context_user(NULL);
+    log_context_attempt(0);
+}
+
+void log_context_job(const char *job_id)
+{
+    copy_id(context.job_id, sizeof(context.job_id), job_id);
+}
+
+void log_context_user(const char *user_id)
+{
+    copy_id(context.user_id, sizeof(context.user_id), user_id);
+}
+
+void log_context_attempt(int attempt)
+{
+    context.attempt = attempt;
 }
 
 const char *log_trace_id(void)
 {
-    return context_trace;
+    return context.trace_id;
 }
 
 /* All or nothing, so that a cut never leaves half an escape or half a character. */
@@ -167,66 +198,78 @@ static void put_field(struct line *l, const char *name, const char *value)
     (void)put_text(l, "\"");
 }
 
-static void build_json(struct line *l, enum log_level level, const char *source, const char *text)
+static void put_id(struct line *l, const char *name, const char *id)
+{
+    if (id[0] != '\0') {
+        putf(l, ",\"%s\":\"%s\"", name, id);
+    }
+}
+
+static void build_json(struct line *l, const struct entry *entry)
 {
     char now[CLOCK_TEXT_SIZE];
 
     clock_format(now, clock_wall_ms());
-    putf(l, "{\"time\":\"%s\",\"level\":\"%s\"", now, levels[level].name);
+    putf(l, "{\"time\":\"%s\",\"level\":\"%s\"", now, levels[entry->level].name);
     put_field(l, "service", service_name);
-    if (source != NULL) {
-        put_field(l, "source", source);
+    if (entry->source != NULL) {
+        put_field(l, "source", entry->source);
     }
     (void)put_text(l, ",\"msg\":\"");
-    put_escaped(l, text);
+    put_escaped(l, entry->text);
     l->limit = LINE_MAX_BYTES;
     (void)put_text(l, "\"");
-    if (context_trace[0] != '\0') {
-        putf(l, ",\"trace_id\":\"%s\"", context_trace);
+    put_id(l, "trace_id", context.trace_id);
+    put_id(l, "job_id", context.job_id);
+    put_id(l, "user_id", context.user_id);
+    if (context.attempt != 0) {
+        putf(l, ",\"attempt\":%d", context.attempt);
     }
-    if (context_job[0] != '\0') {
-        putf(l, ",\"job_id\":\"%s\"", context_job);
-    }
+    put_id(l, "error.code", entry->code);
     (void)put_text(l, "}\n");
 }
 
-static void build_text(struct line *l, enum log_level level, const char *source, const char *text)
+static void put_shown(struct line *l, const char *name, const char *value)
 {
+    if (value[0] != '\0') {
+        putf(l, "%s %s=%s%s", is_coloured ? "\033[2m" : "", name, value,
+             is_coloured ? "\033[0m" : "");
+    }
+}
+
+static void build_text(struct line *l, const struct entry *entry)
+{
+    const char *level = levels[entry->level].short_name;
     char now[CLOCK_TEXT_SIZE];
 
     clock_format(now, clock_wall_ms());
     if (is_coloured) {
-        putf(l, "\033[2m%s\033[0m %s%s\033[0m %s", now, levels[level].colour,
-             levels[level].short_name, service_name);
+        putf(l, "\033[2m%s\033[0m %s%s\033[0m %s", now, levels[entry->level].colour, level,
+             service_name);
     } else {
-        putf(l, "%s %s %s", now, levels[level].short_name, service_name);
+        putf(l, "%s %s %s", now, level, service_name);
     }
-    if (source != NULL) {
+    if (entry->source != NULL) {
         (void)put_text(l, "/");
-        put_escaped(l, source);
+        put_escaped(l, entry->source);
     }
     (void)put_text(l, ": ");
-    put_escaped(l, text);
+    put_escaped(l, entry->text);
     l->limit = LINE_MAX_BYTES;
-    const char *dim = is_coloured ? "\033[2m" : "";
-    const char *plain = is_coloured ? "\033[0m" : "";
-    if (context_trace[0] != '\0') {
-        putf(l, "%s trace=%s%s", dim, context_trace, plain);
-    }
-    if (context_job[0] != '\0') {
-        putf(l, "%s job=%s%s", dim, context_job, plain);
-    }
+    put_shown(l, "trace", context.trace_id);
+    put_shown(l, "job", context.job_id);
+    put_shown(l, "error", entry->code);
     (void)put_text(l, "\n");
 }
 
-static void write_line(enum log_level level, const char *source, const char *text)
+static void write_line(const struct entry *entry)
 {
     struct line l = { .limit = LINE_MAX_BYTES - TAIL_BYTES };
 
     if (is_text) {
-        build_text(&l, level, source, text);
+        build_text(&l, entry);
     } else {
-        build_json(&l, level, source, text);
+        build_json(&l, entry);
     }
     ssize_t written = -1;
     do {
@@ -234,20 +277,37 @@ static void write_line(enum log_level level, const char *source, const char *tex
     } while (written < 0 && errno == EINTR);
 }
 
-void log_at(enum log_level level, const char *fmt, ...)
+static PRINTF(3, 0) void log_args(enum log_level level, const char *code, const char *fmt,
+                                  va_list args)
 {
     int saved_errno = errno;
     char text[LINE_MAX_BYTES];
+    struct entry entry = { .level = level, .text = text };
+
+    if (level >= least_level) {
+        (void)vsnprintf(text, sizeof(text), fmt, args);
+        copy_id(entry.code, sizeof(entry.code), code);
+        write_line(&entry);
+    }
+    errno = saved_errno;
+}
+
+void log_at(enum log_level level, const char *fmt, ...)
+{
     va_list args;
 
-    if (level < least_level) {
-        return;
-    }
     va_start(args, fmt);
-    (void)vsnprintf(text, sizeof(text), fmt, args);
+    log_args(level, NULL, fmt, args);
     va_end(args);
-    write_line(level, NULL, text);
-    errno = saved_errno;
+}
+
+void log_failure(enum log_level level, const char *code, const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    log_args(level, code, fmt, args);
+    va_end(args);
 }
 
 void log_line_from(const char *source, enum log_level level, const char *text)
@@ -256,8 +316,9 @@ void log_line_from(const char *source, enum log_level level, const char *text)
     char short_source[SOURCE_SIZE];
 
     if (level >= least_level) {
+        const struct entry entry = { .level = level, .source = short_source, .text = text };
         (void)text_copy(short_source, sizeof(short_source), source);
-        write_line(level, short_source, text);
+        write_line(&entry);
     }
     errno = saved_errno;
 }

@@ -383,6 +383,7 @@ static void free_request(struct http_request *r)
     buf_release(&r->body);
     free(r->raw_target);
     free(r->user);
+    free(r->user_id);
     free(r);
 }
 

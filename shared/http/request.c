@@ -192,17 +192,24 @@ void *http_request_state(const struct http_request *r)
     return r->state;
 }
 
-void http_request_set_user(struct http_request *r, const char *username, bool is_admin)
+void http_request_set_user(struct http_request *r, const char *username, const char *user_id,
+                           bool is_admin)
 {
-    char *copy = username != NULL ? xstrdup(username) : NULL;
     free(r->user);
-    r->user = copy;
+    free(r->user_id);
+    r->user = xstrdup(username);
+    r->user_id = xstrdup(user_id);
     r->is_admin = is_admin;
 }
 
 const char *http_request_user(const struct http_request *r)
 {
     return r->user;
+}
+
+const char *http_request_user_id(const struct http_request *r)
+{
+    return r->user_id;
 }
 
 bool http_request_is_admin(const struct http_request *r)

@@ -127,8 +127,11 @@ const char *http_request_bearer(const struct http_request *r);
 /* Per-request state of a handler; freed by its done. */
 void http_request_set_state(struct http_request *r, void *state);
 void *http_request_state(const struct http_request *r);
-void http_request_set_user(struct http_request *r, const char *username, bool is_admin);
+void http_request_set_user(struct http_request *r, const char *username, const char *user_id,
+                           bool is_admin);
 const char *http_request_user(const struct http_request *r); /* NULL before authorize */
+/* The account's id; NULL before authorize. */
+const char *http_request_user_id(const struct http_request *r);
 bool http_request_is_admin(const struct http_request *r);
 /* Whether the client is still there and the server is not stopping: for handlers that wait. */
 bool http_request_is_alive(const struct http_request *r);

@@ -117,6 +117,7 @@ struct http_request {
     struct span span;
     char trace_id[TRACE_ID_SIZE];
     char *user;
+    char *user_id;
     bool is_admin;
     void *state;
     /* body */

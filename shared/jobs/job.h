@@ -15,6 +15,7 @@
 #include "jobs/request.h"
 
 #define JOB_OWNER_SIZE 255
+#define JOB_USER_ID_SIZE 64
 #define JOB_TAG_SIZE 129
 #define JOB_FILENAME_SIZE 256
 #define JOB_DETAIL_SIZE 256
@@ -114,7 +115,8 @@ struct job_notice {
 
 struct job {
     char id[ID_SIZE];
-    char owner[JOB_OWNER_SIZE];
+    char owner[JOB_OWNER_SIZE];     /* e-mail address */
+    char user_id[JOB_USER_ID_SIZE]; /* of the owner's account, for the log; "" when unknown */
     char tag[JOB_TAG_SIZE];
     enum job_kind kind;
     enum job_state state;

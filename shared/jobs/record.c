@@ -44,6 +44,7 @@ static const struct field loudness_fields[] = {
 static const struct field job_fields[] = {
     FIELD(FIELD_TEXT, job, id, "id"),
     FIELD(FIELD_TEXT, job, owner, "owner"),
+    FIELD(FIELD_TEXT, job, user_id, "user_id"),
     FIELD(FIELD_TEXT, job, tag, "tag"),
     FIELD(FIELD_INT, job, attempt, "attempt"),
     FIELD(FIELD_INT, job, failures, "failures"),

@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <limits.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -69,6 +70,39 @@ static void test_json_line(void **state)
                                    "\"source\":\"engine\",\"msg\":\"from a child\"}\n"));
 }
 
+static void test_context_and_code(void **state)
+{
+    (void)state;
+    log_init("t", LOG_LEVEL_INFO, LOG_FORMAT_JSON);
+    log_context("4bf92f3577b34da6a3ce929d0e0e4736", NULL);
+    log_context_user("89abcdef");
+    begin_capture();
+    log_info("known");
+    log_context_job("0123456789abcdef01234567");
+    log_context_attempt(2);
+    errno = ENOENT;
+    log_failure(LOG_LEVEL_WARN, "corrupt-input", "job failed: %s", "why");
+    assert_int_equal(errno, ENOENT);
+    log_failure(LOG_LEVEL_INFO, NULL, "no code");
+    log_failure(LOG_LEVEL_DEBUG, "x", "not shown");
+    log_context("abc", NULL);
+    log_info("another");
+    end_capture(output, sizeof(output));
+    log_context(NULL, NULL);
+    assert_non_null(strstr(output, "\"msg\":\"known\","
+                                   "\"trace_id\":\"4bf92f3577b34da6a3ce929d0e0e4736\","
+                                   "\"user_id\":\"89abcdef\"}\n"));
+    assert_non_null(strstr(output,
+                           "\"level\":\"warn\",\"service\":\"t\",\"msg\":\"job failed: why\","
+                           "\"trace_id\":\"4bf92f3577b34da6a3ce929d0e0e4736\","
+                           "\"job_id\":\"0123456789abcdef01234567\","
+                           "\"user_id\":\"89abcdef\",\"attempt\":2,"
+                           "\"error.code\":\"corrupt-input\"}\n"));
+    assert_non_null(strstr(output, "\"attempt\":2}\n"));
+    assert_null(strstr(output, "not shown"));
+    assert_non_null(strstr(output, "\"msg\":\"another\",\"trace_id\":\"abc\"}\n"));
+}
+
 static void test_long_lines_are_cut_and_stay_json(void **state)
 {
     static char text[20000];
@@ -77,6 +111,8 @@ static void test_long_lines_are_cut_and_stay_json(void **state)
     (void)state;
     log_init("unreel-test", LOG_LEVEL_INFO, LOG_FORMAT_JSON);
     log_context("4bf92f3577b34da6a3ce929d0e0e4736", "0123456789abcdef01234567");
+    log_context_user("0123456789abcdef0123456789abcdef0123456789abcdef and more");
+    log_context_attempt(INT_MIN);
     for (size_t i = 0; i < ARRAY_LEN(fillers); i++) {
         size_t step = strlen(fillers[i]);
         for (size_t at = 0; at < sizeof(text); at++) {
@@ -85,16 +121,23 @@ static void test_long_lines_are_cut_and_stay_json(void **state)
         text[sizeof(text) - 1] = '\0';
         begin_capture();
         log_line_from("engine", LOG_LEVEL_INFO, text);
-        log_info("%s", text);
+        log_failure(LOG_LEVEL_INFO, "0123456789abcdef0123456789abcdef0123456789abcdef and more",
+                    "%s", text);
         size_t len = end_capture(output, sizeof(output));
         char *second = strchr(output, '\n') + 1;
         assert_in_range(second - output, 6000, 8192);
         assert_in_range(len - (size_t)(second - output), 6000, 8192);
         const char *tail = "\",\"trace_id\":\"4bf92f3577b34da6a3ce929d0e0e4736\","
-                           "\"job_id\":\"0123456789abcdef01234567\"}\n";
-        assert_string_equal(output + len - strlen(tail), tail);
+                           "\"job_id\":\"0123456789abcdef01234567\","
+                           "\"user_id\":\"0123456789abcdef0123456789abcdef0123456789abcdef\","
+                           "\"attempt\":-2147483648}\n";
+        static const char code[] =
+            ",\"error.code\":\"0123456789abcdef0123456789abcdef0123456789abcdef\"}\n";
         assert_memory_equal(second - strlen(tail), tail, strlen(tail));
-        assert_int_not_equal(output[len - strlen(tail) - 1], '\\');
+        assert_string_equal(output + len - strlen(code), code);
+        const char *in_second = output + len - strlen(code) - (strlen(tail) - 2);
+        assert_memory_equal(in_second, tail, strlen(tail) - 2);
+        assert_int_not_equal(in_second[-1], '\\');
     }
     log_context(NULL, NULL);
 }
@@ -194,6 +237,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_json_line),
+        cmocka_unit_test(test_context_and_code),
         cmocka_unit_test(test_long_lines_are_cut_and_stay_json),
         cmocka_unit_test(test_text_line),
         cmocka_unit_test(test_auto_is_json_without_a_terminal),

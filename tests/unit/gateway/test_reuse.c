@@ -55,7 +55,7 @@ const char *http_request_user(const struct http_request *r)
     return ANN;
 }
 
-const char *http_request_trace_id(const struct http_request *r)
+const char *http_request_user_id(const struct http_request *r)
 {
     (void)r;
     return "";

@@ -271,7 +271,7 @@ static bool authorize(struct http_request *r, enum http_access access, void *ctx
         http_reply_problem(r, PROBLEM_TOKEN_INVALID, "no");
         return false;
     }
-    http_request_set_user(r, "ann", true);
+    http_request_set_user(r, "ann", "0123", true);
     return true;
 }
 

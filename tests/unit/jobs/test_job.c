@@ -113,6 +113,7 @@ static void fill(struct job *j)
     SET(j->webhook_url, "https://example.org/hook");
     SET(j->idempotency_key, "key");
     SET(j->traceparent, TRACE);
+    SET(j->user_id, "89abcdef0123456789abcdef");
     j->rev = 41;
 }
 
@@ -208,6 +209,7 @@ static void assert_same_times(const struct job *back, const struct job *j)
     assert_string_equal(back->webhook_url, j->webhook_url);
     assert_string_equal(back->idempotency_key, j->idempotency_key);
     assert_string_equal(back->traceparent, j->traceparent);
+    assert_string_equal(back->user_id, j->user_id);
     assert_int_equal(back->rev, j->rev);
 }
 
@@ -374,7 +376,7 @@ static void test_view_of_a_new_job(void **state)
     static const char *const hidden[] = { "rev",       "lease_until", "email",
                                           "webhook",   "failures",    "idempotency_key",
                                           "published", "announced",   "traceparent",
-                                          "cover_fid" };
+                                          "cover_fid", "user_id" };
     for (size_t i = 0; i < ARRAY_LEN(nulls); i++) {
         assert_string_equal(text_at(view, nulls[i]), "null");
     }
