@@ -6,6 +6,7 @@
 #include "core/clock.h"
 #include "core/mem.h"
 #include "core/text.h"
+#include "core/trace.h"
 #include "escape.h"
 #include "progress.h"
 
@@ -38,6 +39,12 @@ int api_login(struct login *ret_session)
         return EXIT_DENIED;
     }
     return EXIT_OK;
+}
+
+const char *api_trace(void)
+{
+    const char *given = getenv("TRACEPARENT");
+    return trace_is_valid(given) ? given : NULL;
 }
 
 /* ---- what went wrong ---- */
@@ -132,6 +139,7 @@ static bool call_json(const struct login *session, const char *method, const cha
     struct http_call call = { .method = method,
                               .url = url,
                               .bearer = session->token,
+                              .traceparent = api_trace(),
                               .response_max = answer_max,
                               .timeout_ms = call_timeout_ms };
     struct http_response answer = { 0 };

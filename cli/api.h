@@ -13,6 +13,9 @@
 
 /* Makes calls possible and loads the session; on failure it is said and an exit code returned. */
 int api_login(struct login *ret_session);
+/* The trace that the caller works on, as OpenTelemetry's tools hand it on: $TRACEPARENT; NULL:
+ * none. */
+const char *api_trace(void);
 /* A call without a body that answers JSON. On EXIT_OK the caller owns *ret_json (NULL for 204). */
 int api_json(const struct login *session, const char *method, const char *path, json_t **ret_json);
 /* The exit code for an answer that is no success; says why. */

@@ -104,9 +104,12 @@ static int log_in(const char *server, const char *email, const char *password, b
 {
     struct login session = { .server = xstrdup(server), .user = xstrdup(email) };
     AUTO(mem_free) char *url = xasprintf("%s/login", session.server);
-    struct http_call call = {
-        .method = "POST", .url = url, .user = email, .password = password, .timeout_ms = 30000
-    };
+    struct http_call call = { .method = "POST",
+                              .url = url,
+                              .user = email,
+                              .password = password,
+                              .traceparent = api_trace(),
+                              .timeout_ms = 30000 };
     struct http_response answer = { 0 };
     struct error e = { 0 };
     enum err rc = http_client_call(&call, &answer, &e);

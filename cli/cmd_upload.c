@@ -90,6 +90,7 @@ static int send_file(const struct login *session, const char *path, const struct
                               .url = url,
                               .headers = headers,
                               .bearer = session->token,
+                              .traceparent = api_trace(),
                               .read_body = read_slice,
                               .body_size = u.body.size,
                               .ctx = &u,

@@ -32,7 +32,9 @@ static json_t *find_job(const struct login *session, const char *id)
 {
     AUTO(mem_free) char *escaped = escape_query(id);
     AUTO(mem_free) char *url = xasprintf("%s/v1/jobs/%s", session->server, escaped);
-    struct http_call call = { .method = "GET", .url = url, .bearer = session->token };
+    struct http_call call = {
+        .method = "GET", .url = url, .bearer = session->token, .traceparent = api_trace()
+    };
     struct http_response answer = { 0 };
     json_t *job = NULL;
     if (http_client_call(&call, &answer, NULL) == OK) {
@@ -66,6 +68,7 @@ static int fetch(const struct login *session, const char *fid, struct partial *f
     struct http_call call = { .method = "GET",
                               .url = url,
                               .bearer = session->token,
+                              .traceparent = api_trace(),
                               .write_body = write_slice,
                               .ctx = file,
                               .timeout_ms = -1 };
