@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -163,6 +164,31 @@ static void spans_go_in_batches_without_an_end(void **state)
     exporter_stop(x);
 }
 
+static void *make_many(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 300; i++) {
+        make_spans(1);
+    }
+    return NULL;
+}
+
+static void threads_make_spans_at_once(void **state)
+{
+    struct exporter *x = start(http_server_port(collector), "");
+    pthread_t threads[4];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(threads); i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, make_many, NULL), 0);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(threads); i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    }
+    exporter_stop(x);
+    assert_int_equal(atomic_load(&spans_taken), 1200);
+}
+
 static void a_refused_batch_is_dropped(void **state)
 {
     long unsent = counted("unsent");
@@ -238,6 +264,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_held_is_sent_at_the_end),
         cmocka_unit_test(spans_go_in_batches_without_an_end),
+        cmocka_unit_test(threads_make_spans_at_once),
         cmocka_unit_test(a_refused_batch_is_dropped),
         cmocka_unit_test(a_collector_that_is_not_there_costs_no_time),
         cmocka_unit_test(what_does_not_fit_is_dropped_and_nobody_waits),
