@@ -6,7 +6,7 @@ ONLY ?=
 VIDEO ?=
 FUZZ_S ?= 600
 
-.PHONY: help demo test fuzz bench lame libav install fmt lint clean
+.PHONY: help demo test fuzz bench lame libav images install fmt lint clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -29,6 +29,9 @@ lame: ## build LAME anew for processors with AVX2, a tenth faster; make install 
 
 libav: ## build what the engine needs of libav, static: it starts in no time; make install takes it
 	@scripts/libav.sh
+
+images: ## build the images of the services and of the client, by docker or buildah
+	@scripts/images.sh
 
 install: ## build the release and install it (PREFIX, DESTDIR)
 	@DESTDIR="$(DESTDIR)" scripts/install.sh "$(PREFIX)"

@@ -55,6 +55,7 @@ build() {
     done
     make -j2
     make install
+    dpkg-parsechangelog -l ../source/debian/changelog -S Version >"$folder/version"
 }
 
 {

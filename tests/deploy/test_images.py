@@ -1,4 +1,5 @@
 """Each image of the Dockerfile installs the packages that its programs are linked with: all of them, and no others."""
+import fnmatch
 import os
 import re
 import shutil
@@ -6,13 +7,17 @@ import subprocess
 from functools import cache
 
 import pytest
+import support
 from support import BIN, ROOT, SERVICES, output
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
+STAND_INS = {path.parent.name: path.read_text().replace("\\\n", " ")
+             for path in (ROOT / "k8s" / "overlays" / "local" / "images").glob("*/Dockerfile")}
 PROGRAMS = {**{service: [f"unreel-{service}"] for service in SERVICES}, "converter": ["unreel-converter", "unreel-engine"],
+            "cli": ["unreel", "unreel-engine"],
             "all-in-one": ["unreel", "unreel-engine"] + [f"unreel-{service}" for service in SERVICES]}
 # Certificates are data: who calls https needs them.
-DATA = {name: {"ca-certificates"} for name in ("auth", "gateway", "converter", "notifier", "all-in-one")}
+DATA = {"ca-certificates"}
 # Of debian:bookworm-slim.
 BASE = set("""libacl1 libattr1 libaudit-common libaudit1 libblkid1 libbz2-1.0 libc6 libcap-ng0 libcap2 libcom-err2 libcrypt1
 libdb5.3 libdebconfclient0 libext2fs2 libffi8 libgcc-s1 libgcrypt20 libgmp10 libgnutls30 libgpg-error0 libhogweed6 libidn2-0
@@ -20,8 +25,11 @@ liblz4-1 liblzma5 libmd0 libmount1 libnettle8 libp11-kit0 libpam0g libpcre2-8-0 
 libsmartcols1 libss2 libstdc++6 libsystemd0 libtasn1-6 libtinfo6 libudev1 libunistring2 libuuid1 libxxhash0 libzstd1 zlib1g"""
            .split())
 SANITIZERS = ("libasan", "libubsan", "libtsan", "libclang_rt")
+# The engine of the images has libav in it (the preset lean); of what Debian's libav loads it needs these.
+LIBAV = ("libavformat.", "libavcodec.", "libavutil.", "libswresample.", "libswscale.")
+LIBAV_NEEDS = ("libdav1d.", "libz.", "libbz2.")
 # What the linker leaves out of a release but not of an instrumented program.
-INSTRUMENTED = {"libcurl4"}
+INSTRUMENTED = {"libcurl4", "libmicrohttpd12"}
 
 pytestmark = pytest.mark.skipif(not shutil.which("dpkg-query"), reason="not a Debian")
 
@@ -31,8 +39,12 @@ def stage(target):
 
 
 def installed(target):
-    words = re.search(r"--no-install-recommends (.*?)&&", stage(target)).group(1).split()
-    return [word for word in words if not word.startswith("-")]
+    return re.search(r"--no-install-recommends (.*?)&&", stage(target)).group(1).split()
+
+
+def copied(text):
+    """Of a Dockerfile or a stage of it: what it copies out of this repository."""
+    return {name for names in re.findall(r"^COPY (?!--from)(.*) \S+$", text, re.M) for name in names.split()}
 
 
 @cache
@@ -61,9 +73,12 @@ def package_of(library):
 
 
 def direct(program):
-    """Packages of what it names itself."""
-    needed = re.findall(r"\(NEEDED\).*\[(.*)\]", output("readelf", "-d", BIN / program))
-    return {package_of(libraries(program)[name]) for name in needed if name in libraries(program)}
+    """Packages of what it names itself in an image."""
+    found = libraries(program)
+    names = {name for name in re.findall(r"\(NEEDED\).*\[(.*)\]", output("readelf", "-d", BIN / program)) if name in found}
+    if program == "unreel-engine":
+        names = {name for name in names if not name.startswith(LIBAV)} | {name for name in found if name.startswith(LIBAV_NEEDS)}
+    return {package_of(found[name]) for name in names}
 
 
 @cache
@@ -90,29 +105,99 @@ def closure(packages):
 def test_packages(target):
     listed = installed(target)
     assert len(listed) == len(set(listed))
-    wanted = set().union(*map(direct, PROGRAMS[target])) - BASE | DATA.get(target, set())
+    assert not [name for name in listed if not name.startswith("lib") and name not in DATA]
+    wanted = set().union(*map(direct, PROGRAMS[target])) - BASE | DATA
     is_instrumented = any(name in output("ldd", BIN / PROGRAMS[target][0]) for name in SANITIZERS)
-    assert set(listed) == wanted or (is_instrumented and set(listed) == wanted - INSTRUMENTED)
-    loaded = {package_of(path) for program in PROGRAMS[target] for path in libraries(program).values()}
+    assert set(listed) <= wanted and wanted - set(listed) <= (INSTRUMENTED if is_instrumented else set())
+    loaded = {package_of(path) for program in PROGRAMS[target] if program != "unreel-engine" for path in libraries(program).values()}
     assert loaded <= closure(set(listed) | wanted) | BASE
 
 
 @pytest.mark.parametrize("target", PROGRAMS)
 def test_programs_and_user(target):
     text = stage(target)
-    copied = re.search(r"^COPY --from=build (.*) /usr/bin/$", text, re.M).group(1).split()
-    assert copied == ([f"/out/usr/bin/{name}" for name in PROGRAMS[target]] if target != "all-in-one" else ["/out/usr/bin/"])
+    programs = re.search(r"^COPY --from=build (.*) /usr/bin/$", text, re.M).group(1).split()
+    assert programs == ([f"/out/usr/bin/{name}" for name in PROGRAMS[target]] if target != "all-in-one" else ["/out/usr/bin/"])
+    assert ("COPY --from=lame /out/usr/lib/unreel/ /usr/lib/unreel/\n" in text) == ("unreel-engine" in PROGRAMS[target])
     assert "RUN ! ldd /usr/bin/unreel* | grep 'not found'\nUSER 10001:10001\n" in text
+    assert text.count("USER ") == 1 and not copied(text)
     assert f'ENTRYPOINT ["/usr/bin/{PROGRAMS[target][0]}"' in text
 
 
+@pytest.mark.parametrize("target", PROGRAMS)
+def test_labels(target):
+    """They come last, since each commit changes them, and with them all that follows."""
+    before, arguments, labels = re.fullmatch(r"(.*?)((?:ARG \w+\n)+)LABEL (.*)\n+(?:#.*\n)*", stage(target), re.S).groups()
+    assert "ARG " not in before
+    found = dict(re.findall(r'org\.opencontainers\.image\.([\w.]+)="([^"]*)"', labels))
+    assert found.pop("title") == f"unreel/{target}" and found.pop("description").startswith("Unreel: ")
+    assert found == {"version": "$VERSION", "revision": "$REVISION", "created": "$CREATED", "source": "$SOURCE",
+                     "licenses": "MIT", "base.name": "debian:bookworm-slim"}
+    assert arguments.split()[1::2] == ["VERSION", "REVISION", "CREATED", "SOURCE"]
+
+
+def test_stages():
+    """Only Debian comes from elsewhere; an image is its base, its packages and what it copies."""
+    froms = re.findall(r"^FROM (\S+) AS (\S+)$", DOCKERFILE, re.M)
+    assert len(froms) == DOCKERFILE.count("FROM debian") + len(re.findall("^FROM (?!debian)", DOCKERFILE, re.M))
+    assert {name: source for source, name in froms} == {
+        "tools": "debian:bookworm-slim", "lame": "tools", "libav": "tools", "build": "tools",
+        "base": "debian:bookworm-slim", **{target: "base" for target in PROGRAMS}}
+
+
+def test_the_version_is_the_projects():
+    version = re.search(r"^project\(unreel VERSION (\S+)", (ROOT / "CMakeLists.txt").read_text(), re.M).group(1)
+    assert re.search(r"^ARG VERSION=(.*)$", DOCKERFILE, re.M).group(1) == version
+    assert '-DUNREEL_VERSION="$VERSION"' in stage("build")
+
+
 def test_what_builds_is_what_the_scripts_install():
-    builder = {word for word in re.search(r"install -y --no-install-recommends (.*?)&&", stage("build")).group(1).split()}
     script = (ROOT / "scripts" / "install-packages.sh").read_text()
-    assert builder == set(re.search(r"^build=\((.*?)\)", script, re.M | re.S).group(1).split())
+    groups = {name: set(re.search(rf"^{name}=\((.*?)\)", script, re.M | re.S).group(1).split()) for name in ("build", "libav")}
+    shared = {"libavformat-dev", "libavcodec-dev", "libavutil-dev", "libswresample-dev", "libswscale-dev"}
+    assert shared < groups["build"]
+    assert set(installed("tools")) == groups["build"] - shared | groups["libav"]
 
 
-def test_what_is_copied_to_build_is_there():
-    for source in re.findall(r"^COPY (?!--from)(.*) \S+$", stage("build"), re.M):
-        for name in source.split():
-            assert (ROOT / name).exists(), name
+def test_what_takes_long_is_made_of_little():
+    """A change of the sources builds neither LAME nor libav anew; a newer floor of libav's version does."""
+    assert copied(stage("lame")) == {"scripts/lame.sh", "scripts/source-package.sh"}
+    assert copied(stage("libav")) == {"scripts/libav.sh", "scripts/source-package.sh", "scripts/install-packages.sh",
+                                      "converter/engine/codecs.c"}
+    assert stage("libav").index("ARG LIBAV_FLOOR=") < stage("libav").index("RUN scripts/libav.sh ")
+    assert stage("build").index("ARG VERSION") > stage("build").index("COPY cli cli")
+
+
+def test_what_is_copied_is_there_and_not_ignored():
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    assert ignored[1] == "*"
+    passed = [line[1:] for line in ignored[2:]]
+    names = set().union(*map(copied, [DOCKERFILE, *STAND_INS.values()]))
+    for name in names:
+        assert (ROOT / name).exists(), name
+        assert any(name == path or name.startswith(path + "/") for path in passed), name
+    for path in passed:
+        assert any(name == path or name.startswith(path + "/") for name in names), f"{path} is not copied by anything"
+
+
+@pytest.mark.parametrize("name", ("mysql", "rabbitmq", "mongodb"))
+def test_stand_ins_are_what_the_manifests_expect(name):
+    text = STAND_INS[name]
+    assert {source for source in re.findall(r"^FROM (\S+)", text, re.M)} == {"debian:bookworm-slim"}
+    objects, _ = support.manifests("base")
+    pod = next(support.pod_of(found) for found in support.of_kind(objects, "StatefulSet") if support.name_of(found) == name)
+    container = pod["containers"][0]
+    assert re.findall(r"^USER (.*)$", text, re.M) == [f"{pod['securityContext']['runAsUser']}:{pod['securityContext']['runAsGroup']}"]
+    exposed = {int(port) for port in re.search(r"^EXPOSE (.*)$", text, re.M).group(1).split()}
+    assert {port["containerPort"] for port in container["ports"]} <= exposed
+    data = next(mount["mountPath"] for mount in container["volumeMounts"] if mount["name"] == "data")
+    assert re.search(r"^VOLUME (.*)$", text, re.M).group(1) == data
+
+
+def test_the_jars_are_those_that_the_tests_use():
+    folder = ROOT / "k8s" / "overlays" / "local" / "images" / "mongodb"
+    names = [line.split()[1] for line in (folder / "jars.sha256").read_text().splitlines()]
+    pom = (ROOT / "tests" / "support" / "mongo" / "pom.xml").read_text()
+    version = re.search(r"<artifactId>mongo-java-server-h2-backend</artifactId>\s*<version>(.*)</version>", pom).group(1)
+    assert f"mongo-java-server-h2-backend-{version}.jar" in names
+    assert fnmatch.filter(names, "h2-*.jar") and len(names) == len(set(names))

@@ -21,7 +21,7 @@ def test_it_is_installed_where_the_engine_looks():
     assert rule in (ROOT / "converter" / "engine" / "CMakeLists.txt").read_text()
     dockerfile = (ROOT / "Dockerfile").read_text()
     assert "RUN scripts/lame.sh /out/usr " in dockerfile
-    assert dockerfile.count("COPY --from=build /out/usr/lib/unreel/ /usr/lib/unreel/\n") == 2
+    assert dockerfile.count("COPY --from=lame /out/usr/lib/unreel/ /usr/lib/unreel/\n") == 3
 
 
 @pytest.fixture(scope="module")
