@@ -16,7 +16,8 @@ test=(clang-14 clang-tidy-14 clang-format-14 libclang-rt-14-dev libcmocka-dev sq
     python3 python3-pytest python3-pika python3-pymongo python3-gridfs python3-aiosmtpd python3-yaml
     python3-mutagen python3-requests python3-jsonschema python3-flask gunicorn
     mariadb-server rabbitmq-server openjdk-17-jdk-headless maven
-    ffmpeg mpg123 mp3val espeak-ng curl jq shellcheck yamllint help2man nginx-light openssl prometheus)
+    ffmpeg mpg123 mp3val espeak-ng curl jq shellcheck yamllint help2man nginx-light openssl prometheus
+    docker-compose)
 
 wanted=()
 for group in "$@"; do

@@ -1,6 +1,9 @@
 """compose.yaml: the same servers as in Kubernetes, and nothing in it that is not there."""
 import re
+import shutil
+import subprocess
 
+import pytest
 import support
 import yaml
 from support import ROOT, SERVICES, pod_of
@@ -8,6 +11,14 @@ from support import ROOT, SERVICES, pod_of
 COMPOSE = support.compose()["services"]
 SERVERS = ("mysql", "rabbitmq", "mongodb")
 MONITORING = ("prometheus", "grafana")
+
+
+@pytest.mark.skipif(not shutil.which("docker-compose"), reason="NO DOCKER-COMPOSE: compose.yaml is not held against its schema")
+def test_docker_compose_takes_it():
+    """Debian's, which refuses what is in no schema; it needs no daemon for that."""
+    run = subprocess.run(["docker-compose", "--profile", "monitoring", "-f", ROOT / "compose.yaml", "config", "--quiet"],
+                         check=False, capture_output=True, text=True)
+    assert (run.returncode, run.stderr) == (0, "")
 
 
 def test_the_same_servers_as_in_kubernetes():
@@ -19,8 +30,10 @@ def test_the_same_servers_as_in_kubernetes():
 def test_all_services_are_built_here():
     targets = re.findall(r"^FROM \S+ AS (\S+)", (ROOT / "Dockerfile").read_text(), re.M)
     assert set(COMPOSE) == {*SERVERS, *SERVICES, *MONITORING, "migrate"}
+    version = re.search(r"^project\(unreel VERSION (\S+)", (ROOT / "CMakeLists.txt").read_text(), re.M).group(1)
     for name in SERVICES + ("migrate",):
         assert COMPOSE[name]["build"]["target"] in targets
+        assert COMPOSE[name]["image"] == f"unreel/{COMPOSE[name]['build']['target']}:{version}"
     assert COMPOSE["migrate"]["build"]["target"] == "auth" and COMPOSE["migrate"]["command"] == ["migrate"]
     assert COMPOSE["converter"]["deploy"]["replicas"] == 2
 
@@ -36,7 +49,7 @@ def test_health_and_order():
 
 
 def test_services_may_little():
-    for name in SERVICES:
+    for name in SERVICES + ("migrate",):
         service = COMPOSE[name]
         assert service["read_only"] is True and service["cap_drop"] == ["ALL"], name
         assert service["security_opt"] == ["no-new-privileges:true"], name
