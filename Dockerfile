@@ -23,7 +23,7 @@ RUN scripts/lame.sh /out/usr && rm -f /out/usr.log
 FROM tools AS libav
 # Decoders have bugs every year: no image has an older libav than this. A new floor builds it anew.
 ARG LIBAV_FLOOR=7:5.1.7
-COPY scripts/libav.sh scripts/source-package.sh scripts/install-packages.sh scripts/
+COPY scripts/libav.sh scripts/source-package.sh scripts/
 COPY converter/engine/codecs.c converter/engine/
 RUN scripts/libav.sh && dpkg --compare-versions "$(cat build/libav/version)" ge "$LIBAV_FLOOR"
 

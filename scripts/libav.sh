@@ -10,7 +10,8 @@ mkdir -p "$folder"
 folder=$(realpath "$folder")
 log=$folder.log
 codecs=$PWD/converter/engine/codecs.c
-scripts/install-packages.sh libav
+# An image has them, and not that script: it changes with every package that something else wants.
+[ ! -e scripts/install-packages.sh ] || scripts/install-packages.sh libav
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/unreel-libav.XXXXXX")
 failing="the sources of ffmpeg cannot be had"
