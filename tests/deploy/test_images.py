@@ -183,7 +183,7 @@ def test_what_is_copied_is_there_and_not_ignored():
 def test_stand_ins_are_what_the_manifests_expect(name):
     text = STAND_INS[name]
     assert {source for source in re.findall(r"^FROM (\S+)", text, re.M)} == {"debian:bookworm-slim"}
-    objects, _ = support.manifests("base")
+    objects = support.manifests("overlays/minikube")
     pod = next(support.pod_of(found) for found in support.of_kind(objects, "StatefulSet") if support.name_of(found) == name)
     container = pod["containers"][0]
     assert re.findall(r"^USER (.*)$", text, re.M) == [f"{pod['securityContext']['runAsUser']}:{pod['securityContext']['runAsGroup']}"]

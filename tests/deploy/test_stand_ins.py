@@ -54,7 +54,7 @@ def fixture_jars():
 
 def probe():
     """Of the manifests: what initiates the set."""
-    objects, _ = support.manifests("base")
+    objects = support.manifests("overlays/minikube")
     pod = next(support.pod_of(found) for found in support.of_kind(objects, "StatefulSet") if support.name_of(found) == "mongodb")
     return pod["containers"][0]["startupProbe"]["exec"]["command"]
 
