@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs what is missing of the Debian packages that the named groups need: build, demo, kustomize, libav, man, test.
-#   install-packages.sh build [demo] [kustomize] [libav] [man] [test]
+# Installs what is missing of the Debian packages that the named groups need: build, cluster (a Kubernetes of this
+# machine's own), demo, k8s (the tests on one), kustomize, libav, man, test.
+#   install-packages.sh GROUP...
 # With nothing missing it needs neither network nor root.
 set -euo pipefail
 
@@ -28,6 +29,8 @@ for group in "$@"; do
     libav) wanted+=("${libav[@]}") ;;
     man) wanted+=("${man[@]}") ;;
     test) wanted+=("${test[@]}") ;;
+    k8s) wanted+=("${k8s[@]}") ;;
+    cluster) wanted+=("${cluster[@]}") ;;
     *)
         echo "install-packages.sh: no group is called $group" >&2
         exit 2
