@@ -6,16 +6,19 @@ ONLY ?=
 VIDEO ?=
 FUZZ_S ?= 600
 
-.PHONY: help demo test fuzz bench lame libav images install fmt lint clean
+.PHONY: help demo test test-k8s fuzz bench lame libav images install fmt lint clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 demo: ## build, and watch a video become an MP3 (VIDEO=FILE for one of yours)
 	@scripts/demo.sh $(if $(VIDEO),"$(VIDEO)")
 
 test: ## everything: lint, unit, contract, fuzz, end to end on both engine sets
 	@scripts/test.sh
+
+test-k8s: ## on a real Kubernetes: one of its own (root, Go), or KUBECONFIG's; says why where neither can be
+	@tests/k8s/run.sh
 
 fuzz: ## the fuzzers for longer: FUZZ_S=SECONDS each; ONLY=NAME for one
 	@scripts/build.sh fuzz tests/fuzz/all

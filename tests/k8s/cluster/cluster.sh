@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A real Kubernetes of one node, for tests, on a machine that reaches no registry of images: root, Debian 12, Go.
-#   cluster.sh build              its programs (some 6 minutes the first time)
+#   cluster.sh build              its programs (10 to 20 minutes the first time)
 #   cluster.sh up                 12 s; pods and services are reached from this machine, NodePorts at 10.99.0.2
 #   cluster.sh k ARGUMENTS...     kubectl
 #   cluster.sh where              kubectl's path and its KUBECONFIG
@@ -54,7 +54,7 @@ down() {
 verb=${1:-}
 shift || true
 case $verb in
-build) build_programs kubernetes coredns ;;
+build) build_programs kubernetes coredns metrics_server keda ;;
 up) up ;;
 k) exec "$bin/kubectl" "$@" ;;
 where) echo "$bin/kubectl $KUBECONFIG" ;;
