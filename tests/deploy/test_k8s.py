@@ -1,5 +1,6 @@
 """The manifests keep the rules that no schema knows: security, probes, grace, rollout, scaling."""
 import re
+from urllib.parse import urlsplit
 
 import support
 from support import COMPONENTS, SERVICES, containers, is_canary, is_ours, name_of, of_kind, pod_labels, pod_of, workloads
@@ -148,6 +149,13 @@ def test_scaling(objects, case):
         assert found["spec"]["minReplicaCount"] == 0 and "fallback" in found["spec"]
         assert trigger["type"] == "rabbitmq" and trigger["metadata"]["protocol"] == "http"  # amqp does not see what is in hand
         assert trigger["metadata"]["mode"] == "QueueLength" and trigger["metadata"]["queueName"] == "video"
+
+
+def test_keda_finds_the_broker():
+    """It asks from a namespace of its own, where the broker's short name means nothing."""
+    made = support.data_of(support.manifests("overlays/minikube", ("keda",)))
+    url, = (data["rabbitmq-management-url"] for data in made.values() if "rabbitmq-management-url" in data)
+    assert urlsplit(url).hostname == "rabbitmq.unreel" and urlsplit(url).port == 15672
 
 
 def test_canaries(objects, case):
