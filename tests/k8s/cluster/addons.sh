@@ -62,8 +62,8 @@ END
 keda() {
     local folder=$state/keda name
     build_programs keda
-    program_image local/keda:1 "$bin/keda-operator" '{"Entrypoint":["/keda-operator"],"User":"1000:1000"}'
-    program_image local/keda-adapter:1 "$bin/keda-adapter" '{"Entrypoint":["/keda-adapter"],"User":"1000:1000"}'
+    program_image local/keda:1 "$bin/keda-operator" keda 1000 # its manifest calls it so
+    program_image local/keda-adapter:1 "$bin/keda-adapter" keda-adapter 1000
     rm -rf "$folder"
     mkdir "$folder"
     cp -r --no-preserve=mode "$(module_folder "github.com/kedacore/keda/v2@$keda")/config" "$folder/config"

@@ -14,17 +14,16 @@ has_image() {
     ctr images ls -q | grep -qE "(^|/)$1\$"
 }
 
-# program_image REFERENCE PROGRAM [CONFIGURATION]: one static program and a /tmp.
+# program_image REFERENCE PROGRAM [NAME [USER]]: one static program, in the root by that name or its own, and a /tmp.
 program_image() {
-    local folder name
+    local folder name=${3:-$(basename "$2")} user=${4:-0}
     has_image "$1" && return
-    name=$(basename "$2")
     folder=$(mktemp -d "$state/img/program.XXXXXX")
     chmod 755 "$folder"
     mkdir -m 1777 "$folder/tmp"
     cp "$2" "$folder/$name"
     tar -C "$folder" --owner=0 --group=0 -cf "$folder.tar" .
-    import "$1" "${3:-{\"Entrypoint\":[\"/$name\"]\}}" "$folder.tar"
+    import "$1" "{\"Entrypoint\":[\"/$name\"],\"User\":\"$user:$user\"}" "$folder.tar"
     rm -rf "$folder" "$folder.tar"
 }
 
@@ -32,7 +31,7 @@ program_image() {
 pause_image() {
     has_image local/pause:1 && return
     gcc -Os -static -s -o "$state/img/pause" "$here/pause.c"
-    program_image local/pause:1 "$state/img/pause" '{"Entrypoint":["/pause"],"User":"65535:65535"}'
+    program_image local/pause:1 "$state/img/pause" pause 65535
 }
 
 # Builders keep their images here, not among this machine's own.
