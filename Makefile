@@ -18,7 +18,7 @@ test: ## everything: lint, unit, contract, fuzz, end to end on both engine sets
 	@scripts/test.sh
 
 test-k8s: ## on a real Kubernetes: one of its own (root, Go), or KUBECONFIG's; says why where neither can be
-	@tests/k8s/run.sh
+	@tests/k8s/run.sh $(ONLY)
 
 fuzz: ## the fuzzers for longer: FUZZ_S=SECONDS each; ONLY=NAME for one
 	@scripts/build.sh fuzz tests/fuzz/all

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# run.sh [PYTEST-ARGUMENTS...]: the tests on a real cluster.
+# run.sh [FILE...]: the tests on a real cluster, all or those of the named files.
 # Without KUBECONFIG on one of this machine's own, made and removed by this (root, Go 1.24 and Debian's packages; 10 to 20
 # minutes before the tests the first time). Where that cannot be it says so and exits with 75.
 # With KUBECONFIG on that one, in the namespace unreel, which must not exist and is removed at the end; then
@@ -15,6 +15,7 @@ script=$PWD/tests/k8s/cluster/cluster.sh
 tag=$(sed -n 's/^project(unreel VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt)
 ours=(auth gateway converter notifier)
 stand_ins=(mysql-local rabbitmq-local mongodb-local)
+files=("${@:-}")
 next=(gateway converter) # of these there is a second version, for the canary
 mkdir -p "$results"
 rm -rf "$results"/{steps.txt,sizes.txt,figures.json,k8s.xml,tmp} # what is left are test media
@@ -51,8 +52,8 @@ own_cluster() {
     check_machine
     step packages scripts/install-packages.sh k8s cluster
     if [ -z "${UNREEL_TEST_K8S_KEEP:-}" ]; then
-        trap 'timeout 180 "$script" nuke' EXIT
-        step "nothing is left of another run" timeout 180 "$script" nuke
+        trap 'timeout 300 "$script" nuke' EXIT
+        step "nothing is left of another run" timeout 300 "$script" nuke
     fi
     step "the cluster's programs" timeout 3600 "$script" build
     step "images of Unreel" timeout 3600 "$script" images "${ours[@]}" cli
@@ -97,4 +98,4 @@ export KUBECONFIG UNREEL_TEST_K8S_KUBECTL UNREEL_TEST_K8S_RESULTS=$results
 export UNREEL_TEST_BIN=$results/bin PYTHONDONTWRITEBYTECODE=1
 printf '== %4d s  tests\n' "$SECONDS"
 timeout 5400 /usr/bin/python3 -m pytest -c tests/k8s/pytest.ini -p no:cacheprovider --basetemp "$results/tmp" \
-    --junit-xml "$results/k8s.xml" "$@" tests/k8s
+    --junit-xml "$results/k8s.xml" "${files[@]/#/tests/k8s/}"
