@@ -10,8 +10,7 @@ from harness.wait import wait_until
 
 # Minutes of calm before a scale-down are right for a company and long for a test, and a test's machine has not a whole
 # processor for each converter.
-HURRY = {"spec": {"minReplicas": 1, "maxReplicas": 3, "metrics": [
-    {"type": "Resource", "resource": {"name": "cpu", "target": {"type": "AverageValue", "averageValue": "250m"}}}], "behavior": {
+HURRY = {"spec": {"minReplicas": 1, "maxReplicas": 3, "behavior": {
     "scaleUp": {"stabilizationWindowSeconds": 0, "policies": [{"type": "Pods", "value": 2, "periodSeconds": 15}]},
     "scaleDown": {"stabilizationWindowSeconds": 15, "policies": [{"type": "Pods", "value": 2, "periodSeconds": 15}]}}}}
 
