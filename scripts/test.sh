@@ -9,6 +9,7 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/unreel-test.XXXXXX")
 finish() {
     local verdict=$?
     trap - EXIT INT TERM
+    [ -z "${beside:-}" ] || kill -- "-$beside" 2>/dev/null || true
     scripts/servers.sh stop "$work" || true
     rm -rf "$work"
     exit "$verdict"
@@ -42,6 +43,15 @@ pytest_counts() {
     fi
 }
 
+beside() {
+    renice -n 19 "$BASHPID" >/dev/null
+    cmake --preset lint >build/lint.log
+    suite lint tidy -R '^lint_tidy$'
+    scripts/build.sh tsan
+    scripts/build.sh fuzz tests/fuzz/all
+    return "$failed"
+}
+
 step packages
 scripts/install-packages.sh build test
 rm -rf "$results"
@@ -65,15 +75,18 @@ suite dev unit -L '^unit$' -j2
 suite dev fuzz-corpus -L '^fuzz$' -j2
 suite dev contract -L '^contract$' -j2
 suite dev engine -L '^engine$' -j2
+# What needs no servers, and what is built for later, goes on beside these: they wait more than they compute.
+set -m
+beside >"$results/beside.log" 2>&1 &
+beside=$!
+set +m
 UNREEL_TEST_RESULTS=$results suite dev e2e -L '^e2e$' -j2
 pytest_counts e2e ""
+step "clang-tidy, builds (TSan, fuzz)"
+wait "$beside" || failed=1
+beside=
+cat "$results/beside.log"
 
-step "clang-tidy"
-cmake --preset lint >build/lint.log
-suite lint tidy -R '^lint_tidy$'
-
-step "build (TSan)"
-scripts/build.sh tsan
 export TSAN_OPTIONS="suppressions=$PWD/tests/support/tsan.supp"
 # The engine's threads are the encoder's, which engine_threads_test runs on media; what else reads files is the same in it.
 suite tsan tsan -L '^(unit|contract)$' -j2 -E '^engine_(copy|files|gapless|hostile|id3_readers|limits|measure|options|outputs|source)_test$'
@@ -81,7 +94,6 @@ UNREEL_TEST_RESULTS=$results UNREEL_TEST_MARK=smoke suite tsan tsan-e2e -L '^e2e
 pytest_counts tsan-e2e -smoke
 
 step "fuzz (${UNREEL_TEST_FUZZ_SECONDS:=60} s each)"
-scripts/build.sh fuzz tests/fuzz/all
 UNREEL_TEST_FUZZ_SECONDS=$UNREEL_TEST_FUZZ_SECONDS scripts/fuzz.sh "$results/fuzz.xml" || failed=1
 
 step "engines: embedded: file + sqlite; servers: $servers"
