@@ -12,6 +12,8 @@ amqp_env() {
     # Makes the script replace itself by the server, so that the process we started is the server.
     export RUNNING_UNDER_SYSTEMD=true
     unset NOTIFY_SOCKET
+    # Erlang's schedulers spin for a while before they sleep: on a machine that others want, too, they only take.
+    export RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="+sbwt none +sbwtdcpu none +sbwtdio none"
 }
 
 amqp_start() {
