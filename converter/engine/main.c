@@ -83,6 +83,7 @@ static int serve(void)
 {
     /* With fast bins each allocation of a kilobyte, and a demuxer makes two for every packet,
      * merges all that is free. */
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread yet. */
     (void)mallopt(M_MXFAST, 0);
     struct channel channel = { STDIN_FILENO, STDOUT_FILENO };
     struct protocol_start start;
