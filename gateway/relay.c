@@ -63,22 +63,11 @@ static enum err publish(struct relay *relay, struct job *job)
     return rc;
 }
 
-static void log_job(const struct job *job)
-{
-    char trace_id[TRACE_ID_SIZE] = "";
-    if (trace_is_valid(job->traceparent)) {
-        trace_read_id(job->traceparent, trace_id);
-    }
-    log_context(trace_id, job->id);
-    log_context_user(job->user_id);
-    log_context_attempt(job->attempt);
-}
-
 /* Publishes until the broker refuses; the rest waits for the next scan. */
 static void publish_all(struct relay *relay, struct job *jobs, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        log_job(&jobs[i]);
+        job_log_context(&jobs[i]);
         enum err rc = publish(relay, &jobs[i]);
         log_context(NULL, NULL);
         if (rc != OK) {
@@ -92,7 +81,7 @@ static void recover_lost(struct relay *relay, struct job *job)
     const struct gateway_settings *settings = relay->gateway->settings;
     struct error e = { 0 };
     int64_t run_at_ms = clock_wall_ms() + clock_backoff_ms(job->failures + 1, 2000, 60000);
-    log_job(job);
+    job_log_context(job);
     enum err rc = jobs_recover(relay->gateway->jobs, job, (int)settings->max_failures, run_at_ms,
                                &e);
     if (rc == OK) {

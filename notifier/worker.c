@@ -181,13 +181,7 @@ static int64_t send_due(struct notifier *n, struct job *jobs)
     }
     atomic_fetch_add(&n->busy, 1);
     for (size_t i = 0; i < count && !is_stopping(n); i++) {
-        char trace_id[TRACE_ID_SIZE] = "";
-        if (trace_is_valid(jobs[i].traceparent)) {
-            trace_read_id(jobs[i].traceparent, trace_id);
-        }
-        log_context(trace_id, jobs[i].id);
-        log_context_user(jobs[i].user_id);
-        log_context_attempt(jobs[i].attempt);
+        job_log_context(&jobs[i]);
         notices_send(n, &jobs[i]);
         log_context(NULL, NULL);
     }

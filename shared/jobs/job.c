@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/log.h"
 #include "core/mem.h"
 #include "core/text.h"
 #include "jobs/record_impl.h"
@@ -220,4 +221,15 @@ json_t *job_to_json(const struct job *j)
     (void)json_object_set_new(json, "trace_id", view_trace_id(j));
     (void)json_object_set_new(json, "links", view_links(j));
     return json;
+}
+
+void job_log_context(const struct job *job)
+{
+    char trace_id[TRACE_ID_SIZE] = "";
+    if (trace_is_valid(job->traceparent)) {
+        trace_read_id(job->traceparent, trace_id);
+    }
+    log_context(trace_id, job->id);
+    log_context_user(job->user_id);
+    log_context_attempt(job->attempt);
 }

@@ -178,4 +178,8 @@ json_t *job_input_to_json(const struct job_input *input) MUST_CHECK;
 json_t *job_to_record(const struct job *j) MUST_CHECK;
 enum err job_from_record(const json_t *record, struct job *ret_job, struct error *e) MUST_CHECK;
 
+/* The calling thread's log lines are about this job from here on: its trace, id, account, attempt.
+ * log_context(NULL, NULL) ends it. */
+void job_log_context(const struct job *job);
+
 #endif
