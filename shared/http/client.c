@@ -7,8 +7,8 @@
 
 #include "core/span.h"
 #include "core/text.h"
-#include "core/version.h"
 #include "core/url.h"
+#include "core/version.h"
 #include "http/client_impl.h"
 
 #include "core/banned.h"
