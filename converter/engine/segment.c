@@ -6,9 +6,9 @@
 #define SLICE 4608
 #define BYTES_SIZE (SLICE + SLICE / 4 + 7200)
 #define TAG_FRAME_MAX 4096
-/* Frames with which a LAME that does not begin the stream begins: silence fills its reservoir, as
- * a LAME's is that has come so far, and the fade spares it an attack that would empty it again.
- * Without them clean tones at 64 kbit/s lose 0.1 dB instead of 0.03. */
+/* Frames with which a LAME that does not begin the stream begins: during the silence it puts bits
+ * by in its reservoir, which one that has come so far has done long since, and the fade spares it
+ * an attack that would take them. Without these clean tones at 64 kbit/s lose 0.1 dB, not 0.03. */
 #define SILENT_FRAMES 2
 #define FADE_FRAMES 2
 
