@@ -20,7 +20,7 @@ test=(clang-14 clang-tidy-14 clang-format-14 libclang-rt-14-dev libcmocka-dev sq
     ffmpeg mpg123 mp3val espeak-ng curl jq shellcheck yamllint help2man nginx-light openssl prometheus
     docker-compose)
 k8s=(python3 python3-pytest python3-pymongo python3-requests ffmpeg)
-cluster=(containerd runc containernetworking-plugins iptables nftables conntrack ethtool iproute2 procps openssl
+cluster=(containerd runc containernetworking-plugins iptables ipset nftables conntrack ethtool iproute2 procps openssl
     buildah debootstrap gcc libc6-dev python3)
 
 wanted=()

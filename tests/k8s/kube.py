@@ -100,5 +100,18 @@ class Kube:
         """The label's value in the metric's one line."""
         return re.search(rf'^{metric}\{{.*\b{label}="([^"]*)"', self.ops(pod, "/metrics"), re.M).group(1)
 
+    def usage(self):
+        """What each pod takes just now, as kubelet tells it, by name."""
+        node = self.get("nodes")["items"][0]["metadata"]["name"]
+        pods = json.loads(self.run("get", "--raw", f"/api/v1/nodes/{node}/proxy/stats/summary"))["pods"]
+        rows = []
+        for pod in pods:
+            if pod["podRef"]["namespace"] == self.namespace and pod.get("containers"):
+                memory, cpu = (pod["containers"][0].get(name, {}) for name in ("memory", "cpu"))
+                rows.append({"pod": pod["podRef"]["name"], "working set MiB": round(memory.get("workingSetBytes", 0) / 2**20, 1),
+                             "rss MiB": round(memory.get("rssBytes", 0) / 2**20, 1),
+                             "mCPU": round(cpu.get("usageNanoCores", 0) / 1e6)})
+        return sorted(rows, key=lambda row: row["pod"])
+
     def events(self):
         return self.run("get", "events", "--sort-by=.lastTimestamp")

@@ -53,15 +53,46 @@ def test_pods_are_restricted(kube, installation):
         kube.run("create", "--dry-run=server", "-f", "-", stdin=json.dumps(pod))
 
 
+# Who may call whom: the network policies' edges, and what nobody in the namespace may.
+EDGES = {"auth": {"mysql:3306"},
+         "gateway": {"auth:5000", "mongodb:27017", "rabbitmq:5672"},
+         "converter": {"mongodb:27017", "rabbitmq:5672"},
+         "notifier": {"mongodb:27017", "rabbitmq:5672"},
+         "stranger": {"gateway:8080"}}
+TARGETS = sorted({*set.union(*EDGES.values()), "auth:9101", "rabbitmq:15672"})
+
+
+@pytest.fixture
+def stranger(kube, installation):
+    """A pod of another namespace. The image is one that is there."""
+    image = kube.get("deployment", "notifier")["spec"]["template"]["spec"]["containers"][0]["image"]
+    kube.run("-n", "default", "run", "stranger", f"--image={image}", "--restart=Never", "--command", "--", "sleep", "600")
+    kube.run("-n", "default", "wait", "--for=condition=Ready", "pod/stranger", "--timeout=60s")
+    yield "stranger"
+    kube.run("-n", "default", "delete", "pod", "stranger", "--grace-period=0", "--force")
+
+
+def test_only_the_edges_are_open(cluster, kube, stranger):
+    """What is not an edge of a policy is refused, between the services, from outside, and to the cluster's API."""
+    tries = "; ".join(f"timeout 3 bash -c '</dev/tcp/{address.replace(':', '.unreel/')}' 2>/dev/null "
+                      f"&& echo {address}" for address in TARGETS)
+    tries += "; timeout 3 bash -c '</dev/tcp/'$KUBERNETES_SERVICE_HOST/443 2>/dev/null && echo API; true"
+    found = {name: set(kube.run("exec", kube.pods(name)[0], "--", "bash", "-c", tries).split()) for name in SERVICES}
+    found[stranger] = set(kube.run("-n", "default", "exec", stranger, "--", "bash", "-c", tries).split()) - {"API"}
+    assert found == EDGES
+
+
+def limit_mib(pod):
+    limit = pod["spec"]["containers"][0]["resources"]["limits"]["memory"]
+    number, unit = re.match(r"(\d+)([MG])i$", limit).groups()
+    return int(number) * {"M": 1, "G": 1024}[unit]
+
+
 def test_idle_memory(kube, installation):
-    """Working set of each service's pod as kubelet tells it; none may be near its limit."""
-    node = kube.get("nodes")["items"][0]["metadata"]["name"]
-    summary = json.loads(kube.run("get", "--raw", f"/api/v1/nodes/{node}/proxy/stats/summary"))
-    rows = []
-    for pod in summary["pods"]:
-        if pod["podRef"]["namespace"] == kube.namespace and pod.get("containers"):
-            memory = pod["containers"][0].get("memory", {})
-            rows.append({"pod": pod["podRef"]["name"], "working set MiB": round(memory.get("workingSetBytes", 0) / 2**20, 1),
-                         "rss MiB": round(memory.get("rssBytes", 0) / 2**20, 1)})
+    """Working set of each service's pod as kubelet tells it; none is near its limit."""
+    limits = {pod["metadata"]["name"]: limit_mib(pod)
+              for pod in kube.get("pods", "--field-selector=status.phase=Running")["items"]}
+    rows = [{**row, "limit MiB": limits[row["pod"]]} for row in kube.usage() if row["pod"] in limits]
+    figures.note("idle memory", rows)
     assert len(rows) >= len(SERVICES)
-    figures.note("idle memory", sorted(rows, key=lambda row: row["pod"]))
+    assert all(0 < row["rss MiB"] < row["limit MiB"] / 2 for row in rows), rows

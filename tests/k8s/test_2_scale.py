@@ -1,10 +1,39 @@
 """Converters by hand: more of them share the work, and one that dies leaves its job to another."""
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import figures
 import jobs
 import pytest
 from harness.wait import wait_until
 
 JOBS = 40
+
+
+class Watched:
+    """with Watched(kube) as watched: ...; watched.most() is what a pod of each app took at most, sampled every two seconds."""
+
+    def __init__(self, kube):
+        self.kube, self.rows, self.is_over = kube, [], threading.Event()
+        self.pool = ThreadPoolExecutor(1)
+
+    def sample(self):
+        while not self.is_over.wait(2):
+            self.rows += self.kube.usage()
+
+    def __enter__(self):
+        self.sampling = self.pool.submit(self.sample)
+        return self
+
+    def __exit__(self, *_):
+        self.is_over.set()
+        self.pool.shutdown(wait=True)
+        self.sampling.result()
+
+    def most(self):
+        apps = sorted({row["pod"].split("-")[0] for row in self.rows})
+        return [{"app": app, **{name: max(row[name] for row in self.rows if row["pod"].split("-")[0] == app)
+                                for name in ("working set MiB", "rss MiB", "mCPU")}} for app in apps]
 
 
 @pytest.fixture
@@ -20,12 +49,14 @@ def test_forty_jobs_on_one_two_and_four(kube, client, clip, tmp_path, converters
     for count in (1, 2, 4):
         pods = kube.scale("converter", count)
         before = {pod: kube.metrics(pod)["unreel_jobs_total"] for pod in pods}
-        done = jobs.wait_all(client, jobs.submit_many(client, clip, JOBS), 300)
+        with Watched(kube) as watched:
+            done = jobs.wait_all(client, jobs.submit_many(client, clip, JOBS), 300)
         did = {pod: int(kube.metrics(pod)["unreel_jobs_total"] - before[pod]) for pod in pods}
         assert {job["state"] for job in done} == {"succeeded"} and {job["attempt"] for job in done} == {1}
         assert sum(did.values()) == JOBS and min(did.values()) > 0, did
         rows.append({"converters": count, "jobs a second": round(jobs.rate(done), 2), "of each": sorted(did.values())})
         everything += done
+        figures.note(f"at most, {count} converters at work", watched.most())
     figures.note(f"{JOBS} jobs of a minute", rows)
     for job in everything[::10]:
         jobs.assert_mp3(client, job, clip, tmp_path)

@@ -37,7 +37,7 @@ up() {
 
 down() {
     local name
-    for name in proxy kubelet scheduler controllers; do
+    for name in policies proxy kubelet scheduler controllers; do
         stop "$name"
     done
     remove_containers
@@ -54,7 +54,7 @@ down() {
 verb=${1:-}
 shift || true
 case $verb in
-build) build_programs kubernetes coredns metrics_server keda ;;
+build) build_programs kubernetes coredns kube_router metrics_server keda ;;
 up) up ;;
 k) exec "$bin/kubectl" "$@" ;;
 where) echo "$bin/kubectl $KUBECONFIG" ;;

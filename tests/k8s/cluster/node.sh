@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2154 # names of common.sh
-# The node's programs and what they are told: containerd, etcd, the control plane, kubelet, kube-proxy. Sourced.
+# The node's programs and what they are told: containerd, etcd, the control plane, kubelet, kube-proxy,
+# kube-router. Sourced.
 
 socket=$state/containerd.sock
 
@@ -132,6 +133,10 @@ start_node() {
     run proxy "$bin/kube-proxy" --config "$state/proxy.yaml"
     until_true 60 kubectl get node "$node" || die "the node does not appear: $state/log/kubelet.log"
     kubectl wait --for=condition=Ready "node/$node" --timeout=120s
+    # Of it only the network policies: routes and services are others' here.
+    run policies "$bin/kube-router" --kubeconfig "$state/pki/admin.conf" --hostname-override "$node" \
+        --run-firewall=true --run-router=false --run-service-proxy=false --enable-cni=false --health-port 0 \
+        --service-cluster-ip-range "$service_net"
 }
 
 start_containerd() {

@@ -1,10 +1,11 @@
 # shellcheck shell=bash disable=SC2154,SC2164 # names of common.sh; cluster.sh sets -e
-# Kubernetes, etcd, CoreDNS, the metrics server and KEDA, built from their Go modules: no registry of images and no
-# download page is needed, the module proxy alone. Sourced.
+# Kubernetes, etcd, CoreDNS, kube-router (for network policies), the metrics server and KEDA, built from their Go modules:
+# no registry of images and no download page is needed, the module proxy alone. Sourced.
 
 kubernetes=1.34.2
 etcd=v3.6.4
 coredns=v1.12.4
+kube_router=v1.5.1
 metrics_server=v0.7.2
 keda=v2.18.1
 export CGO_ENABLED=0 GOFLAGS="-buildvcs=false -trimpath"
@@ -72,15 +73,25 @@ build_metrics_server() {
         GOBIN=$bin go install -ldflags="-s -w" "sigs.k8s.io/metrics-server/cmd/metrics-server@$metrics_server"
 }
 
-# Its go.mod has replace lines, which `go install` refuses: it is built in a copy of its folder.
+# A go.mod with replace lines is refused by `go install`: those are built in a copy of their folder, $cache/NAME.
+copy_module() {
+    [ ! -d "$cache/$1" ] || return 0
+    cp -r "$(module_folder "$2")" "$cache/$1.new"
+    chmod -R u+w "$cache/$1.new"
+    mv "$cache/$1.new" "$cache/$1"
+}
+
+build_kube_router() {
+    [ ! -x "$bin/kube-router" ] || return 0
+    copy_module kube-router "github.com/cloudnativelabs/kube-router@$kube_router"
+    cd "$cache/kube-router"
+    go build -ldflags="-s -w" -o "$bin/kube-router" ./cmd/kube-router
+}
+
 build_keda() {
     local name
     [ ! -x "$bin/keda-operator" ] || [ ! -x "$bin/keda-adapter" ] || return 0
-    if [ ! -d "$cache/keda" ]; then
-        cp -r "$(module_folder "github.com/kedacore/keda/v2@$keda")" "$cache/keda.new"
-        chmod -R u+w "$cache/keda.new"
-        mv "$cache/keda.new" "$cache/keda"
-    fi
+    copy_module keda "github.com/kedacore/keda/v2@$keda"
     cd "$cache/keda"
     for name in operator adapter; do
         go build -ldflags="-s -w" -o "$bin/keda-$name" "./cmd/$name"
