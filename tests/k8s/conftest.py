@@ -42,7 +42,10 @@ def pytest_runtest_makereport(item, call):
     if report.failed and "kube" in item.funcargs:
         kube = item.funcargs["kube"]
         for what in (["get", "pods", "-o", "wide"], ["get", "events", "--sort-by=.lastTimestamp"]):
-            report.sections.append((" ".join(what), kube.run(*what)[-6000:]))
+            try:
+                report.sections.append((" ".join(what), kube.run(*what)[-6000:]))
+            except (AssertionError, subprocess.TimeoutExpired) as failure:
+                report.sections.append((" ".join(what), str(failure)))
 
 
 def is_local():

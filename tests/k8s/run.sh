@@ -77,13 +77,14 @@ load_images() {
 }
 
 other_cluster() {
-    local folder=k8s/overlays/minikube
+    local folder=k8s/overlays/minikube found
     scripts/install-packages.sh k8s
     export UNREEL_TEST_K8S_FOLDER=${UNREEL_TEST_K8S_FOLDER:-$PWD/$folder}
     UNREEL_TEST_K8S_KUBECTL=$(command -v kubectl) || impossible "there is no kubectl"
     kubectl --request-timeout=30s get namespaces >/dev/null || impossible "the cluster of $KUBECONFIG does not answer"
-    ! kubectl --request-timeout=30s get namespace unreel >/dev/null 2>&1 ||
-        impossible "that cluster has a namespace unreel; this would change what is in it"
+    found=$(kubectl --request-timeout=30s get namespace unreel --ignore-not-found -o name) ||
+        impossible "the cluster of $KUBECONFIG does not say whether it has a namespace unreel"
+    [ -z "$found" ] || impossible "that cluster has a namespace unreel; this would change what is in it"
     trap 'kubectl delete namespace unreel --timeout=300s' EXIT
 }
 

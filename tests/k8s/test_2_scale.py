@@ -69,9 +69,13 @@ def test_scaling_down_costs_no_attempt(kube, client, long_clip, clip, tmp_path, 
     submitted = [(jobs.submit(client, one), one) for one in [long_clip] * 4 + [clip] * 4]
     pods = kube.pods("converter")
     wait_until(lambda: all(kube.metrics(pod)["unreel_jobs_in_flight"] for pod in pods), 60, 0.5, "four at work")
+    running = [job for job in (client.job(one["id"]) for one, _ in submitted) if job["state"] == "running"]
+    at_work = {job["id"]: job["started_at"] for job in running}
+    assert len(at_work) == 4
     kube.run("scale", "deployment/converter", "--replicas=1")
     done = jobs.wait_all(client, [job for job, _ in submitted], 400)
     assert [job["attempt"] for job in done] == [1] * len(done)
+    assert {job["id"]: job["started_at"] for job in done if job["id"] in at_work} == at_work, "one was given back"
     for job, (_, source) in zip(done, submitted):
         jobs.assert_mp3(client, job, source, tmp_path)
     jobs.assert_one_mp3_each(kube, done)

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # A real Kubernetes of one node, for tests, on a machine that reaches no registry of images: root, Debian 12, Go.
 #   cluster.sh build              its programs (10 to 20 minutes the first time)
-#   cluster.sh up                 12 s; pods and services are reached from this machine, NodePorts at 10.99.0.2
+#   cluster.sh up                 12 s; pods and services are reached from this machine, NodePorts at 10.99.0.2; network
+#                                 policies are enforced
 #   cluster.sh k ARGUMENTS...     kubectl
 #   cluster.sh where              kubectl's path and its KUBECONFIG
 #   cluster.sh metrics | keda     the metrics server; KEDA
@@ -17,6 +18,11 @@ for part in common programs pki network node images addons; do
     # shellcheck source=/dev/null
     . "$(dirname "${BASH_SOURCE[0]}")/$part.sh"
 done
+
+# Another Kubernetes of this machine would take our pods for its own, and its own for lost.
+must_be_alone() {
+    alive kubelet || ! pgrep -x 'kubelet|k3s-server|k0s' >/dev/null || die "this machine runs another Kubernetes"
+}
 
 up() {
     make_pki
@@ -53,6 +59,9 @@ down() {
 
 verb=${1:-}
 shift || true
+case $verb in
+up | down | nuke) must_be_alone ;;
+esac
 case $verb in
 build) build_programs kubernetes coredns kube_router metrics_server keda ;;
 up) up ;;

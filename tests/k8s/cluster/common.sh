@@ -13,6 +13,7 @@ pod_net=10.98.0.0/16
 service_net=10.97.0.0/16
 api_ip=10.97.0.1
 dns_ip=10.97.0.10
+boot_id=$(cat /proc/sys/kernel/random/boot_id)
 export KUBECONFIG=$state/pki/admin.conf
 mkdir -p "$bin" "$state"/{pki,cni,log,img}
 
@@ -39,8 +40,15 @@ until_true() {
     done
 }
 
+# started PID: when that was, in ticks since this machine's start; a number that is used again has another.
+started() {
+    sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d ' ' -f 20
+}
+
+# A program's file has its process id, when it was started, and in which life of the machine.
 alive() {
-    [ -f "$state/$1.pid" ] && kill -0 "$(cat "$state/$1.pid")" 2>/dev/null
+    local pid when boot
+    read -r pid when boot 2>/dev/null <"$state/$1.pid" && [ "$boot" = "$boot_id" ] && [ "$(started "$pid")" = "$when" ]
 }
 
 # run NAME COMMAND...: in the background and in the cluster's network, unless it is running already.
@@ -49,15 +57,15 @@ run() {
     shift
     alive "$name" && return
     setsid nsenter --net="/run/netns/$namespace" "$@" >"$state/log/$name.log" 2>&1 </dev/null &
-    echo $! >"$state/$name.pid"
+    echo "$! $(started $!) $boot_id" >"$state/$name.pid"
 }
 
 stop() {
     local pid
     if alive "$1"; then
-        pid=$(cat "$state/$1.pid")
+        read -r pid _ <"$state/$1.pid"
         kill "$pid" || true
-        until_true 20 eval "! kill -0 $pid" || kill -9 "$pid" || true
+        until_true 20 eval "! alive $1" || kill -9 "$pid" || true
     fi
     rm -f "$state/$1.pid"
 }

@@ -45,7 +45,8 @@ builder_settings() {
     echo '{"default":[{"type":"insecureAcceptAnything"}]}' >"$policy"
 }
 
-# What makes it slim, as in the original: packages that are installed into it later leave these out, too.
+# What makes it slim, as in the original: packages that are installed into it later leave these out, too, and apt keeps
+# neither packages nor its caches.
 unwanted=(/usr/share/doc /usr/share/info /usr/share/lintian /usr/share/linda /usr/share/locale /usr/share/man
     /usr/share/groff)
 
@@ -56,7 +57,13 @@ make_slim() {
         rm -rf "${1:?}$path"
     done >"$1/etc/dpkg/dpkg.cfg.d/docker"
     echo "path-include /usr/share/doc/*/copyright" >>"$1/etc/dpkg/dpkg.cfg.d/docker"
-    rm -rf "$1"/var/cache/apt/archives/*.deb "$1"/var/lib/apt/lists/*
+    cat >"$1/etc/apt/apt.conf.d/docker-clean" <<'END'
+DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb /var/cache/apt/*.bin || true"; };
+APT::Update::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb /var/cache/apt/*.bin || true"; };
+Dir::Cache::pkgcache "";
+Dir::Cache::srcpkgcache "";
+END
+    rm -rf "$1"/var/cache/apt/archives/*.deb "$1"/var/cache/apt/*.bin "$1"/var/lib/apt/lists/*
 }
 
 # debian:bookworm-slim's stand-in, from the mirror that this machine's apt uses; once.
