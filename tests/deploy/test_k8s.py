@@ -90,6 +90,19 @@ def test_what_a_server_is_before_it_is_ready(objects):
             assert services[workload["spec"]["serviceName"]].get("publishNotReadyAddresses") is True, own
 
 
+def test_a_set_of_one_knows_itself(objects, overlay):
+    """mongod looks for itself in the set's configuration by its name there, once; the cluster's DNS may still be of the pod before."""
+    found = {name_of(w): w for w in of_kind(objects, "StatefulSet")}
+    assert ("mongodb" in found) == (overlay != "overlays/prod")
+    if "mongodb" in found:
+        pod = pod_of(found["mongodb"])
+        member, = re.findall(r"host: '([^']+):27017'", str(pod["containers"][0]["startupProbe"]))
+        assert found["mongodb"]["spec"]["replicas"] == 1
+        assert pod["hostAliases"] == [{"ip": "127.0.0.1", "hostnames": [member]}]
+        secrets = next(data for data in support.data_of(objects).values() if "mongodb-url" in data)
+        assert urlsplit(secrets["mongodb-url"]).netloc == f"{member}:27017", "drivers go on by the names that the set tells"
+
+
 def test_volumes_keep_their_rights(objects):
     """Group rights given again at each mount would reach RabbitMQ's cookie, which only its owner may read."""
     classes = set()
