@@ -113,6 +113,15 @@ def test_volumes_keep_their_rights(objects):
     assert len(classes) == 1
 
 
+def test_mysql_has_a_folder_of_its_own_on_its_volume(objects):
+    """At the root of a block device lies lost+found, and it sets itself up in an empty folder only."""
+    for workload in of_kind(objects, "StatefulSet"):
+        if name_of(workload) == "mysql":
+            container = pod_of(workload)["containers"][0]
+            root, = (mount["mountPath"] for mount in container["volumeMounts"] if mount["name"] == "data")
+            assert container["args"] == [f"--datadir={root}/data"]
+
+
 def test_rollout_and_disruption(objects, overlay):
     budgets = {budget["spec"]["selector"]["matchLabels"]["app.kubernetes.io/name"]: budget["spec"]
                for budget in of_kind(objects, "PodDisruptionBudget")}

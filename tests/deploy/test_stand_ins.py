@@ -1,4 +1,5 @@
-"""The stand-in for MongoDB as a member of a replica set, by its mongosh and by a driver that looks for the set."""
+"""The stand-ins: MongoDB's as a member of a replica set, by its mongosh and by a driver that looks for the set; where
+MySQL's keeps its data."""
 import os
 import shutil
 import socket
@@ -10,7 +11,8 @@ import pytest
 import support
 from support import ROOT, output
 
-FOLDER = ROOT / "k8s" / "overlays" / "local" / "images" / "mongodb"
+IMAGES = ROOT / "k8s" / "overlays" / "local" / "images"
+FOLDER = IMAGES / "mongodb"
 # Those of the tests, fetched once.
 JARS = f"""root={ROOT}; . {ROOT}/tests/support/servers/common.sh; . {ROOT}/tests/support/servers/mongodb.sh
 mongodb_jars; echo "$cache" """
@@ -79,6 +81,33 @@ def test_a_set_of_one(tmp_path, jars):
         client = pymongo.MongoClient(f"mongodb://127.0.0.1:{again.port}/?directConnection=true")
         assert client.admin.command("isMaster")["hosts"] == [member.name]
         assert client.test.things.find_one() == {"_id": 1}
+
+
+SERVER = """#!/bin/bash
+echo "$0 $*" >>"$LOG"
+case $0 in
+*/mariadb-install-db) for word; do [ "${word#--datadir=}" = "$word" ] || mkdir -p "${word#*=}/mysql"; done ;;
+*/mysqld) if [[ $* = *--skip-networking* ]]; then trap 'exit 0' TERM; while sleep 0.1; do :; done; fi ;;
+*/mysql) cat >/dev/null ;;
+esac
+"""
+
+
+def test_mysql_keeps_its_data_where_the_manifests_say(tmp_path):
+    """As the original does: in the folder of --datadir, which need not be there, whatever lies beside it."""
+    programs, log, root = (tmp_path / name for name in ("bin", "log", "volume"))
+    programs.mkdir()
+    for name in ("mariadb-install-db", "mysqld", "mysqladmin", "mysql"):
+        (programs / name).write_text(SERVER)
+        (programs / name).chmod(0o755)
+    (root / "lost+found").mkdir(parents=True)
+    env = {"PATH": f"{programs}:{os.environ['PATH']}", "LOG": log, "MYSQL_ROOT_PASSWORD": "x"}
+    for _ in range(2):
+        output(IMAGES / "mysql" / "docker-entrypoint.sh", f"--datadir={root}/data", env=env)
+        assert sorted(path.name for path in root.iterdir()) == ["data", "lost+found"]
+        assert [path.name for path in (root / "data").iterdir()] == ["mysql"]
+        assert f"/mysqld --datadir={root}/data " in log.read_text().splitlines()[-1]
+    assert log.read_text().count("mariadb-install-db") == 1
 
 
 def test_mongosh_fails_where_nobody_answers(tmp_path, jars):

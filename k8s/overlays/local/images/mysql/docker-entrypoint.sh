@@ -1,6 +1,6 @@
 #!/bin/bash
-# As the original: options alone are mysqld's; an empty /var/lib/mysql becomes a server with MYSQL_DATABASE and its user,
-# and with what /docker-entrypoint-initdb.d adds.
+# As the original: options alone are mysqld's; where nothing is in /var/lib/mysql, or in the folder of --datadir=, it
+# becomes a server with MYSQL_DATABASE and its user, and with what /docker-entrypoint-initdb.d adds.
 set -euo pipefail
 folder=/var/lib/mysql
 socket=/var/run/mysqld/mysqld.sock
@@ -9,6 +9,11 @@ case ${1:--} in
 esac
 [ "$1" = mysqld ] || exec "$@"
 shift
+for option; do
+    case $option in
+    --datadir=*) folder=${option#*=} ;;
+    esac
+done
 
 # setting NAME: $NAME, or what is in the file that $NAME_FILE names.
 setting() {
@@ -41,6 +46,7 @@ accounts() {
 # In a folder of its own until all is there, so that whoever is killed here begins anew; without a port so long.
 initialise() {
     local server file
+    mkdir -p "$folder"
     rm -rf "$folder/.new"
     mariadb-install-db --no-defaults --datadir="$folder/.new" --auth-root-authentication-method=normal --skip-test-db >&2
     mysqld --datadir="$folder/.new" --socket="$socket" --pid-file="$socket.pid" --skip-networking &
