@@ -184,11 +184,20 @@ def test_keda_finds_the_broker():
 
 
 def test_canaries(objects, case):
+    """Each is what it stands beside, with all that an overlay and its components have made of that, but for the image."""
     canaries = {name_of(w): w for w in of_kind(objects, "Deployment") if is_canary(w)}
     assert set(canaries) == ({"gateway-canary", "converter-canary"} if "canary" in case[1] else set())
-    images = {name_of(w): container["image"] for w, container in containers(objects)}
+    stable = {name_of(w): w for w in of_kind(objects, "Deployment")}
     for name, canary in canaries.items():
-        assert canary["spec"]["replicas"] == 1 and images[name] != images[service_of(canary)]
+        beside = stable[service_of(canary)]
+        assert canary["spec"]["replicas"] == 1 and canary["spec"]["strategy"] == beside["spec"]["strategy"]
+        text = str(pod_of(canary)).replace("'track': 'canary'", "'track': 'stable'")
+        assert pod_of(canary)["containers"][0]["image"].endswith(f"unreel/{service_of(canary)}:0.2.0"), name
+        image = "'image': '[^']*'"
+        assert re.sub(image, "", text) == re.sub(image, "", str(pod_of(beside))), name
+        assert pod_of(canary)["containers"][0]["image"] != pod_of(beside)["containers"][0]["image"]
+        differing = {"app.kubernetes.io/version": None, "track": "canary"}
+        assert pod_labels(canary) == {key: value for key, value in {**pod_labels(beside), **differing}.items() if value}
 
 
 def test_local_differs_in_images_alone():
