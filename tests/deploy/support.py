@@ -14,6 +14,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("UNREEL_TEST_BUILD", ROOT / "build" / "dev"))
 BIN = BUILD / "bin"
+VERSION = re.search(r"^project\(unreel VERSION (\S+)", (ROOT / "CMakeLists.txt").read_text(), re.M).group(1)
 SERVICES = ("auth", "gateway", "converter", "notifier")
 K8S = ROOT / "k8s"
 OVERLAYS = tuple(sorted(f"overlays/{path.parent.name}" for path in K8S.glob("overlays/*/kustomization.yaml")))

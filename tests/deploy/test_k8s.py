@@ -201,8 +201,8 @@ def test_canaries(objects, case):
 
 
 def test_local_differs_in_images_alone():
-    swapped = {"mysql:8.0": "unreel/mysql-local:0.1.0", "rabbitmq:3.13-management": "unreel/rabbitmq-local:0.1.0",
-               "mongo:7.0": "unreel/mongodb-local:0.1.0"}
+    swapped = {"mysql:8.0": f"unreel/mysql-local:{support.VERSION}", "mongo:7.0": f"unreel/mongodb-local:{support.VERSION}",
+               "rabbitmq:3.13-management": f"unreel/rabbitmq-local:{support.VERSION}"}
     text = str(support.manifests("overlays/minikube"))
     for official, ours_ in swapped.items():
         assert official in text

@@ -3,9 +3,8 @@ import re
 from urllib.parse import urlsplit
 
 import support
-from support import containers, data_of, is_canary, is_ours, name_of, of_kind, pod_labels, pod_of, secret_files, workloads
+from support import ROOT, VERSION, containers, data_of, is_canary, is_ours, name_of, of_kind, pod_labels, pod_of, secret_files, workloads
 
-VERSION = re.search(r"project\(unreel VERSION (\S+)", (support.ROOT / "CMakeLists.txt").read_text()).group(1)
 # What prod finds in its cluster.
 BROUGHT = {"unreel-secrets", "unreel-migrate", "unreel-tls"}
 
@@ -121,6 +120,15 @@ def test_images_are_pinned(objects, overlay):
         assert name and tag and tag != "latest", name_of(workload)
         if is_ours(container) and overlay != "overlays/prod":
             assert (tag == VERSION) != is_canary(workload), name_of(workload)
+
+
+def test_the_version_is_the_projects(objects):
+    """In labels, and wherever an image of ours is written with its tag."""
+    said = [found["metadata"]["labels"].get("app.kubernetes.io/version") for found in of_kind(objects, "Deployment") if not is_canary(found)]
+    assert said == [VERSION] * len(support.SERVICES)
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *(path for path in support.K8S.rglob("*") if path.is_file())]
+    tags = [(path.name, tag) for path in pages for tag in re.findall(r"\bunreel/[a-z-]+:(\d[\w.]*)", path.read_text())]
+    assert len(tags) >= 4 and {tag for _, tag in tags} == {VERSION}, tags
 
 
 def test_the_migration_has_a_name_of_its_own(objects, overlay):
