@@ -118,10 +118,11 @@ def gates(objects):
 
 def gates_of(overlay, chosen, everyone):
     """What they have to be."""
-    found = {(name, "egress", "kube-system/kube-dns", 53) for name in everyone}
+    found = {(name, "egress", peer, 53) for name in everyone for peer in ("kube-system/kube-dns", "169.254.20.10/32")}
     found |= {("notifier", "egress", network, (1, 65535)) for network in ("0.0.0.0/0", "::/0")}
     found.add(("gateway", "ingress", "ingress-nginx" if overlay == "overlays/prod" or "tls" in chosen else "anybody", 8080))
     if overlay == "overlays/prod":
+        found |= {(name, "egress", "openshift-dns/default", 5353) for name in everyone}
         found |= {(name, "egress", "10.0.0.0/8", 3306) for name in ("auth", "migrate")}
         found |= {(name, "egress", "10.0.0.0/8", 27017) for name in ("gateway", "converter", "notifier")}
     if "keda" in chosen:
@@ -147,9 +148,13 @@ def test_nothing_without_a_policy(objects):
 
 
 def test_all_find_names(objects):
-    policy, = (found for found in of_kind(objects, "NetworkPolicy") if name_of(found) == "dns")
-    assert policy["spec"]["podSelector"] == {} and len(policy["spec"]["egress"]) == 1
-    assert {(port["port"], port["protocol"]) for port in policy["spec"]["egress"][0]["ports"]} == {(53, "UDP"), (53, "TCP")}
+    policies = {name_of(found): found["spec"] for found in of_kind(objects, "NetworkPolicy") if name_of(found).startswith("dns")}
+    assert "dns" in policies
+    for name, spec in policies.items():
+        rule, = spec["egress"]
+        number, = numbers(rule, {})
+        assert spec["podSelector"] == {} and number == (53 if name == "dns" else 5353)
+        assert {port["protocol"] for port in rule["ports"]} == {"UDP", "TCP"}
 
 
 def test_edges_are_those_of_the_urls(objects):
