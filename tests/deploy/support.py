@@ -51,11 +51,16 @@ def renderer():
     return (built, "build") if built.exists() else None
 
 
+def rendered(folder):
+    """All objects of a kustomization."""
+    if renderer() is None:
+        pytest.skip("MANIFESTS NOT TESTED: no kustomize 5 (scripts/kustomize.sh says why it could not be had)")
+    return [found for found in yaml.safe_load_all(output(*renderer(), folder)) if found]
+
+
 @cache
 def manifests(overlay, components=()):
     """All objects of k8s/overlay with these components."""
-    if renderer() is None:
-        pytest.skip("MANIFESTS NOT TESTED: no kustomize 5 (scripts/kustomize.sh says why it could not be had)")
     with tempfile.TemporaryDirectory() as folder:
         there = os.path.relpath(K8S, os.path.realpath(folder))
         text = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization",
@@ -64,7 +69,7 @@ def manifests(overlay, components=()):
             text["images"] = [{"name": f"unreel/{name}-canary", "newName": f"unreel/{name}", "newTag": "0.2.0"}
                               for name in ("gateway", "converter")]
         Path(folder, "kustomization.yaml").write_text(yaml.safe_dump(text))
-        return [found for found in yaml.safe_load_all(output(*renderer(), folder)) if found]
+        return rendered(folder)
 
 
 def of_kind(objects, *kinds):

@@ -1,5 +1,6 @@
 """The manifests keep the rules that no schema knows: security, probes, grace, rollout, scaling."""
 import re
+import shutil
 from urllib.parse import urlsplit
 
 import support
@@ -223,7 +224,19 @@ def test_prod():
     ingress, = of_kind(objects, "Ingress")
     said = {key.split("/")[1]: value for key, value in ingress["metadata"]["annotations"].items()}
     assert said["proxy-body-size"] == "0" and said["proxy-request-buffering"] == said["proxy-buffering"] == "off"
-    assert ingress["spec"]["tls"][0]["hosts"] == [rule["host"] for rule in ingress["spec"]["rules"]]
+    host = next(urlsplit(data["UNREEL_PUBLIC_URL"]).hostname for data in support.data_of(objects).values() if "UNREEL_PUBLIC_URL" in data)
+    assert ingress["spec"]["tls"][0]["hosts"] == [rule["host"] for rule in ingress["spec"]["rules"]] == [host]
+
+
+def test_prod_is_made_ones_own_in_one_folder(tmp_path):
+    """Of a copy of it, the URL alone says the host."""
+    folder = tmp_path / "k8s" / "overlays" / "ours"
+    shutil.copytree(support.K8S, tmp_path / "k8s")
+    (tmp_path / "k8s" / "overlays" / "prod").rename(folder)
+    text = (folder / "kustomization.yaml").read_text()
+    (folder / "kustomization.yaml").write_text(text.replace("https://unreel.example.org", "https://mp3.example.com"))
+    ingress, = of_kind(support.rendered(folder), "Ingress")
+    assert ingress["spec"]["tls"][0]["hosts"] == [rule["host"] for rule in ingress["spec"]["rules"]] == ["mp3.example.com"]
 
 
 def test_broker_blocks_publishers_before_it_is_killed(objects):
