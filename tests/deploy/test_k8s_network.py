@@ -175,6 +175,18 @@ def test_what_leads_elsewhere(objects, case):
     assert {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"} <= set(exceptions)
 
 
+def test_who_names_clients_is_who_alone_can_call(objects):
+    """An X-Forwarded-For is believed only where nobody but a proxy gets in: else whoever forges it evades the limit of logins."""
+    callers = {name: {client for client, server, _ in allowed(objects, "ingress") if server == name} |
+               {peer for server, direction, peer, port in gates(objects) if (server, direction) == (name, "ingress") and port in (5000, 8080)}
+               for name in ("auth", "gateway")}
+    assert callers["auth"] == {"gateway"} and callers["gateway"] in ({"anybody"}, {"ingress-nginx"})
+    for workload in of_kind(objects, "Deployment"):
+        name = pod_labels(workload)["app.kubernetes.io/name"]
+        given = "UNREEL_TRUSTED_PROXIES" in dict(settings(workload, data_of(objects)))
+        assert given == (name in callers and "anybody" not in callers[name]), name_of(workload)
+
+
 def is_complete(objects, case):
     try:
         test_nothing_without_a_policy(objects)
