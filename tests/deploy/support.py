@@ -127,5 +127,13 @@ def secret_files(workload):
     return found
 
 
+def settings(workload, data):
+    """(name, value) of its first container's environment, ConfigMaps and all."""
+    container = pod_of(workload)["containers"][0]
+    for source in container.get("envFrom", []):
+        yield from data[source["configMapRef"]["name"]].items()
+    yield from ((entry["name"], entry.get("value", "")) for entry in container.get("env", []))
+
+
 def compose():
     return yaml.safe_load((ROOT / "compose.yaml").read_text())

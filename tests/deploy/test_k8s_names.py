@@ -3,7 +3,7 @@ import re
 from urllib.parse import urlsplit
 
 import support
-from support import ROOT, VERSION, containers, data_of, is_canary, is_ours, name_of, of_kind, pod_labels, pod_of, secret_files, workloads
+from support import ROOT, VERSION, containers, data_of, is_canary, is_ours, name_of, of_kind, pod_labels, pod_of, secret_files, settings, workloads
 
 # What prod finds in its cluster.
 BROUGHT = {"unreel-secrets", "unreel-migrate", "unreel-tls"}
@@ -71,8 +71,9 @@ def wanted_names(objects):
         for volume in pod_of(workload)["volumes"]:
             if "configMap" in volume and not volume["configMap"].get("optional"):
                 yield name_of(workload), volume["configMap"]["name"], None
-            for item in volume.get("secret", {}).get("items", []):
-                yield name_of(workload), volume["secret"]["secretName"], item["key"]
+            if not volume.get("secret", {}).get("optional"):
+                for item in volume.get("secret", {}).get("items", []):
+                    yield name_of(workload), volume["secret"]["secretName"], item["key"]
     for found in of_kind(objects, "TriggerAuthentication"):
         for one in found["spec"]["secretTargetRef"]:
             yield name_of(found), one["name"], one["key"]
@@ -88,13 +89,26 @@ def test_references_resolve(objects, overlay):
             assert re.search(rf"^# .*\b{re.escape(key)}\b", said, re.M), (where, name, key)
         else:
             assert name in made and (key is None or key in made[name]), (where, name, key)
-    for workload, container in containers(objects):
+    for workload in workloads(objects):
         mounted = secret_files(workload)
-        for entry in container.get("env", []):
-            assert not entry["name"].endswith("_FILE") or entry["value"] in mounted, (name_of(workload), entry)
+        for variable, value in settings(workload, made):
+            assert not variable.endswith("_FILE") or value in mounted, (name_of(workload), variable)
     for found in of_kind(objects, "ScaledObject"):
         names = {name_of(one) for one in of_kind(objects, "TriggerAuthentication")}
         assert {trigger["authenticationRef"]["name"] for trigger in found["spec"]["triggers"]} <= names
+
+
+def test_a_mail_server_may_want_a_login(objects, overlay):
+    """The password's key may be missing, as long as no setting names its file; who reads prod is told of both."""
+    notifier, = (w for w in of_kind(objects, "Deployment") if name_of(w) == "notifier")
+    path, = (path for path, (_, key) in secret_files(notifier).items() if key == "smtp-password")
+    given = dict(settings(notifier, data_of(objects)))
+    assert next(volume["secret"]["optional"] for volume in pod_of(notifier)["volumes"] if volume["name"] == "smtp") is True
+    if overlay == "overlays/prod":
+        assert given["UNREEL_SMTP_URL"] and given["UNREEL_SMTP_USER"] and given["UNREEL_SMTP_PASSWORD_FILE"] == path
+        assert re.search(r"^# .*\bsmtp-password\b", (support.K8S / overlay / "kustomization.yaml").read_text(), re.M)
+    else:
+        assert "UNREEL_SMTP_PASSWORD_FILE" not in given and not given["UNREEL_SMTP_URL"]
 
 
 def test_scaled_objects_are_there(objects):

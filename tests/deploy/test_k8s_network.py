@@ -4,7 +4,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import support
-from support import data_of, name_of, of_kind, pod_labels, pod_of, secret_files, workloads
+from support import data_of, name_of, of_kind, pod_labels, pod_of, secret_files, settings, workloads
 
 # What no URL says: the nodes of a cluster of brokers among themselves.
 CLUSTER = {("rabbitmq", "rabbitmq", 4369), ("rabbitmq", "rabbitmq", 25672)}
@@ -68,14 +68,6 @@ def allowed(objects, direction):
     return found
 
 
-def settings(workload, data):
-    """(name, value) of its first container's environment, ConfigMaps and all."""
-    container = pod_of(workload)["containers"][0]
-    for source in container.get("envFrom", []):
-        yield from data[source["configMapRef"]["name"]].items()
-    yield from ((entry["name"], entry.get("value", "")) for entry in container.get("env", []))
-
-
 def needed(objects):
     """{(client, server, port)} by the URLs in each service's environment; of another namespace's server, that namespace."""
     data = data_of(objects)
@@ -125,6 +117,7 @@ def gates_of(overlay, chosen, everyone):
         found |= {(name, "egress", "openshift-dns/default", 5353) for name in everyone}
         found |= {(name, "egress", "10.0.0.0/8", 3306) for name in ("auth", "migrate")}
         found |= {(name, "egress", "10.0.0.0/8", 27017) for name in ("gateway", "converter", "notifier")}
+        found.add(("notifier", "egress", "10.0.0.0/8", 465))
     if "keda" in chosen:
         found.add(("rabbitmq", "ingress", "keda", 15672))
     if "tracing" in chosen:
