@@ -1,0 +1,38 @@
+"""The kubectl commands of README and docs: what kubectl itself would refuse, or do to less than is meant."""
+import re
+import shlex
+
+import pytest
+from support import ROOT, SERVICES
+
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+VERBS = {"annotate", "apply", "delete", "describe", "drain", "edit", "exec", "get", "kustomize", "label", "logs", "patch", "port-forward",
+         "rollout", "scale", "set", "wait"}
+NAMED = {*SERVICES, "mysql", "rabbitmq", "mongodb", "migrate"}
+
+
+def commands(text):
+    """(verb, other words) of each; what follows a `--`, a pipe or a semicolon is not kubectl's."""
+    code = re.findall(r"^ {4,}(.*)$", text, re.M) + re.findall(r"`(kubectl[^`]*)`", text)
+    for found in re.findall(r"\bkubectl (.*)", "\n".join(code)):
+        for line in found.split("kubectl "):
+            words = shlex.split(re.split(r" -- |[|;]| >| <| #", line)[0].rstrip(") "))
+            if words[:2] == ["-n", "unreel"]:
+                words = words[2:]
+            yield words[0], words[1:]
+
+
+FOUND = [pytest.param(verb, rest, id=f"{path.stem}: {verb} {' '.join(rest)}") for path in PAGES for verb, rest in commands(path.read_text())]
+
+
+@pytest.mark.parametrize(("verb", "rest"), FOUND)
+def test_kubectl_takes_it(verb, rest):
+    assert verb in VERBS
+    if verb in ("get", "describe", "delete", "scale"):
+        named = ["/" in word for before, word in zip(["", *rest], rest) if not word.startswith("-") and before not in ("-l", "-o")]
+        assert all(named) or not any(named), "TYPE/NAME for all, or for none"
+        assert not any("," in word and "/" in word for word in rest if not word.startswith("app.")), "TYPE,TYPE has no names"
+    if verb == "rollout":
+        assert rest[0] in ("history", "restart", "status", "undo")
+    for name in re.findall(r"app\.kubernetes\.io/name=([\w-]+)", " ".join(rest)):
+        assert name in NAMED
