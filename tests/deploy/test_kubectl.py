@@ -36,3 +36,10 @@ def test_kubectl_takes_it(verb, rest):
         assert rest[0] in ("history", "restart", "status", "undo")
     for name in re.findall(r"app\.kubernetes\.io/name=([\w-]+)", " ".join(rest)):
         assert name in NAMED
+
+
+@pytest.mark.parametrize(("verb", "rest"), [found for found in FOUND if found.values[0] == "logs"])
+def test_logs_are_those_of_all_pods(verb, rest):
+    """Of deploy/NAME kubectl reads one pod; of a label it reads ten lines of each unless it is told more."""
+    if rest[0] != "POD":
+        assert rest[0] == "-l" and "--prefix" in rest and any(word.startswith("--tail=") for word in rest)
