@@ -43,3 +43,8 @@ def test_logs_are_those_of_all_pods(verb, rest):
     """Of deploy/NAME kubectl reads one pod; of a label it reads ten lines of each unless it is told more."""
     if rest[0] != "POD":
         assert rest[0] == "-l" and "--prefix" in rest and any(word.startswith("--tail=") for word in rest)
+
+
+def test_a_canary_is_not_rolled_back():
+    """It has one revision."""
+    assert not [found.id for found in FOUND if found.values[0] == "rollout" and "undo" in found.values[1] and "-canary" in found.id]

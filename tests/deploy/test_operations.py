@@ -62,6 +62,7 @@ def test_links_and_files(text):
 def test_objects_of_kubernetes(text):
     documents = [doc for path in (ROOT / "k8s").rglob("*.yaml") for doc in yaml.safe_load_all(path.read_text())]
     named = {(doc["kind"].lower(), doc["metadata"]["name"]) for doc in documents if isinstance(doc, dict) and "metadata" in doc}
+    named |= {("deployment", f"{path.parent.name}-canary") for path in (ROOT / "k8s" / "components" / "canary").glob("*/kustomization.yaml")}
     for kind, name in re.findall(r"(?<![/\w])(deployment|deploy|statefulset|job)/([a-z][a-z0-9-]*)", text):
         assert ({"deploy": "deployment"}.get(kind, kind), name) in named, (kind, name)
     for pod in re.findall(r"\b([a-z]+)-0\b", "\n".join(code_of(text))):
