@@ -48,3 +48,12 @@ def test_logs_are_those_of_all_pods(verb, rest):
 def test_a_canary_is_not_rolled_back():
     """It has one revision."""
     assert not [found.id for found in FOUND if found.values[0] == "rollout" and "undo" in found.values[1] and "-canary" in found.id]
+
+
+def test_what_is_stopped_is_started():
+    """A Deployment without `replicas` stays at none when it is applied again, and its autoscaler leaves it alone."""
+    text = (ROOT / "docs" / "operations.md").read_text()
+    stopped = text.index("scale deployment --all --replicas=0")
+    assert re.search(r"scale deployment --all --replicas=[1-9]", text[stopped:])
+    paused = text.index("autoscaling.keda.sh/paused-replicas=0")
+    assert paused < stopped < text.index("autoscaling.keda.sh/paused-replicas-"), "KEDA starts converters when it sees messages"
