@@ -57,3 +57,10 @@ def test_what_is_stopped_is_started():
     assert re.search(r"scale deployment --all --replicas=[1-9]", text[stopped:])
     paused = text.index("autoscaling.keda.sh/paused-replicas=0")
     assert paused < stopped < text.index("autoscaling.keda.sh/paused-replicas-"), "KEDA starts converters when it sees messages"
+
+
+def test_a_restore_in_the_cluster_replaces():
+    """What is there already would be duplicate keys."""
+    text = (ROOT / "docs" / "operations.md").read_text()
+    restores = re.findall(r"^ {4}.*kubectl .*mongorestore.*$", text, re.M)
+    assert restores and all("--drop" in line for line in restores)
