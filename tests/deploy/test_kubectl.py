@@ -3,7 +3,7 @@ import re
 import shlex
 
 import pytest
-from support import ROOT, SERVICES
+from support import COMPONENTS, ROOT, SERVICES, components_for, manifests
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 VERBS = {"annotate", "apply", "delete", "describe", "drain", "edit", "exec", "get", "kustomize", "label", "logs", "patch", "port-forward",
@@ -64,3 +64,15 @@ def test_a_restore_in_the_cluster_replaces():
     text = (ROOT / "docs" / "operations.md").read_text()
     restores = re.findall(r"^ {4}.*kubectl .*mongorestore.*$", text, re.M)
     assert restores and all("--drop" in line for line in restores)
+
+
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_what_a_component_takes_out_is_deleted_by_hand(component):
+    """apply removes nothing. Names with a hash are made anew, and nobody asks for the old ones."""
+    overlay = "overlays/minikube"
+    assert component in components_for(overlay)
+    before, after = ({(found["kind"], found["metadata"]["name"]) for found in manifests(overlay, chosen) if found["kind"] not in
+                      ("ConfigMap", "Secret", "Job")} for chosen in ((), (component,)))
+    deleted = {tuple(word.split("/")) for found in FOUND if found.values[0] == "delete" for word in found.values[1] if "/" in word}
+    for kind, name in before - after:
+        assert ({"HorizontalPodAutoscaler": "hpa"}.get(kind, kind.lower()), name) in deleted
