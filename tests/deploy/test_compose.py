@@ -32,10 +32,22 @@ def test_all_services_are_built_here():
     assert set(COMPOSE) == {*SERVERS, *SERVICES, *MONITORING, "migrate"}
     version = re.search(r"^project\(unreel VERSION (\S+)", (ROOT / "CMakeLists.txt").read_text(), re.M).group(1)
     for name in SERVICES + ("migrate",):
-        assert COMPOSE[name]["build"]["target"] in targets
-        assert COMPOSE[name]["image"] == f"unreel/{COMPOSE[name]['build']['target']}:{version}"
-    assert COMPOSE["migrate"]["build"]["target"] == "auth" and COMPOSE["migrate"]["command"] == ["migrate"]
+        assert COMPOSE[name]["image"] == f"unreel/{'auth' if name == 'migrate' else name}:{version}"
+        assert COMPOSE[name]["pull_policy"] == "never", f"{name} may be somebody else's"
+    built = {name: service["build"]["target"] for name, service in COMPOSE.items() if "build" in service}
+    assert sorted(built.values()) == sorted(SERVICES) and set(built.values()) <= set(targets)
+    for name, target in built.items():
+        assert COMPOSE[name]["image"].startswith(f"unreel/{target}:")
+    assert COMPOSE["migrate"]["command"] == ["migrate"]
     assert COMPOSE["converter"]["deploy"]["replicas"] == 2
+
+
+def test_one_image_is_built_once():
+    """Two at once into one tag fail with "already exists"; who uses it without building it comes after who does."""
+    for name, service in COMPOSE.items():
+        builders = [other for other in COMPOSE if "build" in COMPOSE[other] and COMPOSE[other]["image"] == service["image"]]
+        assert len(builders) <= 1, service["image"]
+        assert builders in ([], [name]) or builders[0] in service["depends_on"], name
 
 
 def test_health_and_order():
