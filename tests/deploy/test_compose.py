@@ -1,6 +1,7 @@
 """compose.yaml: the same servers as in Kubernetes, and nothing in it that is not there."""
 import re
 import shutil
+import socket
 import subprocess
 
 import pytest
@@ -58,6 +59,36 @@ def test_health_and_order():
             assert needed in COMPOSE, name
             assert how["condition"] != "service_healthy" or "healthcheck" in COMPOSE[needed], (name, needed)
     assert COMPOSE["auth"]["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
+
+
+def test_health_is_asked_for_cheaply():
+    """For as long as a laptop is on: no JavaScript and no Erlang, whose start alone takes a second of a core."""
+    for name in SERVERS:
+        check = COMPOSE[name]["healthcheck"]
+        assert not re.match("rabbitmq|mongosh", check["test"][1]), name
+        assert seconds(check["interval"]) >= 5 and seconds(check["interval"]) * check["retries"] >= 120, name
+
+
+def test_the_replica_set_is_made_once(tmp_path):
+    """The command itself, with another port and a mongosh that says no at first."""
+    (tmp_path / "mongosh").write_text(f"""#!/bin/sh
+echo called >>{tmp_path}/calls
+[ -e {tmp_path}/is-primary ]
+""")
+    (tmp_path / "mongosh").chmod(0o755)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        command = COMPOSE["mongodb"]["healthcheck"]["test"][1:]
+        assert "/tmp/" in command[-1] and "/27017" in command[-1]
+        command[-1] = command[-1].replace("/tmp/", f"{tmp_path}/").replace("/27017", f"/{server.getsockname()[1]}")
+
+        def check():
+            return subprocess.run(command, env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, check=False, capture_output=True).returncode
+
+        assert check() != 0
+        (tmp_path / "is-primary").touch()
+        assert [check() for _ in range(3)] == [0, 0, 0]
+    assert check() != 0
+    assert (tmp_path / "calls").read_text().split() == ["called", "called"]
 
 
 def test_services_may_little():
