@@ -101,6 +101,12 @@ def test_services_may_little():
             assert port.startswith("127.0.0.1:"), f"{name} is open to the network"
 
 
+def test_a_mail_server_may_want_a_login():
+    given = COMPOSE["notifier"]["environment"]
+    for name in ("UNREEL_SMTP_URL", "UNREEL_SMTP_USER", "UNREEL_SMTP_PASSWORD"):
+        assert given[name] == f"${{{name}:-}}"
+
+
 def seconds(text):
     return int(text[:-1]) * {"s": 1, "m": 60}[text[-1]]
 
