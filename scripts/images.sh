@@ -2,7 +2,7 @@
 # images.sh [NAME...]: builds images by docker or buildah: auth gateway converter notifier cli (these five unless named),
 # all-in-one, and mysql-local rabbitmq-local mongodb-local, the stand-ins of k8s/overlays/local. Each is unreel/NAME:TAG.
 #   BUILDER=docker|buildah      the first that works here unless given
-#   VERSION=...                 what the programs and labels say; else CMakeLists.txt's, with the commit where git knows it
+#   VERSION=...                 what the programs and labels say; else what git says of the sources, or CMakeLists.txt's
 #   TAG=...                     CMakeLists.txt's version unless given: the manifests name it
 #   IMAGE_FLAGS="..."           more arguments for the builder
 set -euo pipefail
@@ -10,14 +10,19 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 version=$(sed -n 's/^project(unreel VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt)
 tag=${TAG:-$version}
-revision=$(git rev-parse HEAD 2>/dev/null || true)
-if [ -n "$revision" ] && ! git describe --exact-match --match "v$version" >/dev/null 2>&1; then
-    version+=-g${revision:0:10}
+revision=unknown
+epoch=$(date +%s)
+# As cmake/version.cmake does: not of a repository that happens to lie around an unpacked tarball.
+if [ -e .git ] && git rev-parse --quiet --verify HEAD >/dev/null 2>&1; then
+    revision=$(git rev-parse HEAD)
+    epoch=$(git log -1 --format=%ct)
+    described=$(git describe --tags --match 'v[0-9]*' --dirty 2>/dev/null) ||
+        described=v$version-g$(git describe --always --exclude '*' --dirty)
+    version=${described#v}
 fi
-epoch=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || date +%s)}
 flags=(
-    --build-arg "VERSION=${VERSION:-$version}" --build-arg "REVISION=${revision:-unknown}"
-    --build-arg "CREATED=$(date -u -d "@$epoch" +%Y-%m-%dT%H:%M:%SZ)" --build-arg "SOURCE=${SOURCE:-}"
+    --build-arg "VERSION=${VERSION:-$version}" --build-arg "REVISION=$revision"
+    --build-arg "CREATED=$(date -u -d "@${SOURCE_DATE_EPOCH:-$epoch}" +%Y-%m-%dT%H:%M:%SZ)" --build-arg "SOURCE=${SOURCE:-}"
 )
 
 if [ -z "${BUILDER:-}" ]; then
