@@ -10,6 +10,7 @@ import yaml
 from support import ROOT, SERVICES, pod_of
 
 COMPOSE = support.compose()["services"]
+VERSION = re.search(r"^project\(unreel VERSION (\S+)", (ROOT / "CMakeLists.txt").read_text(), re.M).group(1)
 SERVERS = ("mysql", "rabbitmq", "mongodb")
 MONITORING = ("prometheus", "grafana")
 
@@ -31,9 +32,8 @@ def test_the_same_servers_as_in_kubernetes():
 def test_all_services_are_built_here():
     targets = re.findall(r"^FROM \S+ AS (\S+)", (ROOT / "Dockerfile").read_text(), re.M)
     assert set(COMPOSE) == {*SERVERS, *SERVICES, *MONITORING, "migrate"}
-    version = re.search(r"^project\(unreel VERSION (\S+)", (ROOT / "CMakeLists.txt").read_text(), re.M).group(1)
     for name in SERVICES + ("migrate",):
-        assert COMPOSE[name]["image"] == f"unreel/{'auth' if name == 'migrate' else name}:{version}"
+        assert COMPOSE[name]["image"] == f"unreel/{'auth' if name == 'migrate' else name}:{VERSION}"
         assert COMPOSE[name]["pull_policy"] == "never", f"{name} may be somebody else's"
     built = {name: service["build"]["target"] for name, service in COMPOSE.items() if "build" in service}
     assert sorted(built.values()) == sorted(SERVICES) and set(built.values()) <= set(targets)
@@ -41,6 +41,15 @@ def test_all_services_are_built_here():
         assert COMPOSE[name]["image"].startswith(f"unreel/{target}:")
     assert COMPOSE["migrate"]["command"] == ["migrate"]
     assert COMPOSE["converter"]["deploy"]["replicas"] == 2
+
+
+def test_an_image_says_no_more_than_is_known():
+    """Nobody asks git here: without being told, an image is no release."""
+    for name, service in COMPOSE.items():
+        if "build" in service:
+            assert service["build"]["args"] == {
+                "VERSION": f"${{UNREEL_VERSION:-{VERSION}-unknown}}", "REVISION": "${UNREEL_REVISION:-unknown}",
+                "CREATED": "${UNREEL_CREATED:-1970-01-01T00:00:00Z}"}, name
 
 
 def test_one_image_is_built_once():
