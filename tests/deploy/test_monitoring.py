@@ -1,8 +1,10 @@
 """Rules, alerts, runbooks and dashboards: what promtool says of them, and that each belongs to the others."""
 import importlib.util
+import os
 import re
 import shutil
 import subprocess
+import textwrap
 
 import monitoring
 import pytest
@@ -166,6 +168,23 @@ def test_component():
     assert {support.name_of(found) for found in rules} == {"unreel-alerts", "unreel-recording"}
     assert all(found["metadata"]["namespace"] == "unreel" for found in rules)
     check_targets(objects)
+
+
+def test_the_overlay_in_the_documentation(tmp_path):
+    """The label that kube-prometheus-stack asks for, on no pod, and runbooks that Alertmanager can link."""
+    block = re.search(r"^<!-- kustomization: monitoring -->\n\n((?: {4}.*\n)+)", (ROOT / "docs" / "operations.md").read_text(), re.M).group(1)
+    there = os.path.relpath(support.K8S, os.path.realpath(tmp_path))
+    assert block.count("../k8s/") == 2
+    (tmp_path / "kustomization.yaml").write_text(textwrap.dedent(block).replace("../k8s/", f"{there}/"))
+    if support.renderer() is None:
+        pytest.skip("MANIFESTS NOT TESTED: no kustomize 5")
+    objects = list(yaml.safe_load_all(support.output(*support.renderer(), tmp_path)))
+    for found in support.of_kind(objects, "PodMonitor", "PrometheusRule"):
+        assert found["metadata"]["labels"]["release"] == "kube-prometheus-stack"
+    assert not any("release" in support.pod_labels(found) for found in support.workloads(objects))
+    rules, = [found for found in support.of_kind(objects, "PrometheusRule") if support.name_of(found) == "unreel-alerts"]
+    for rule in [rule for group in rules["spec"]["groups"] for rule in group["rules"]]:
+        assert rule["annotations"]["runbook_url"] == f"https://git.example.org/unreel/blob/main/docs/runbooks/{rule['alert']}.md"
 
 
 def check_targets(objects):
