@@ -48,7 +48,7 @@ def test_the_engine_is_in_its_cell(kube, installation):
 def test_pods_are_restricted(kube, installation):
     """The cluster's own admission refuses what the namespace does not allow."""
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "loose"},
-           "spec": {"containers": [{"name": "loose", "image": "unreel/cli:0.1.0", "securityContext": {"privileged": True}}]}}
+           "spec": {"containers": [{"name": "loose", "image": "loose", "securityContext": {"privileged": True}}]}}
     with pytest.raises(AssertionError, match="violates PodSecurity"):
         kube.run("create", "--dry-run=server", "-f", "-", stdin=json.dumps(pod))
 
