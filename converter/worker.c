@@ -95,29 +95,21 @@ static enum err claim_patiently(struct converter *c, const struct job_message *c
     }
 }
 
-/* Tells the notifier and subscribers. What fails here is done again by the gateway's outbox. */
+/* Tells of the job's end, or that it waits again. What fails here is done again by the gateway's
+ * outbox. */
 static void announce(struct converter *c, struct job *job)
 {
     struct error e = { 0 };
     if (pipeline_publish(c->jobs, c->queue, job, &e) != OK) {
-        log_failure(LOG_LEVEL_WARN, err_name(e.code),
-                    "the end of the job will be announced later: %s", e.text);
+        log_failure(LOG_LEVEL_WARN, err_name(e.code), "the job will be announced later: %s",
+                    e.text);
     }
 }
 
 /* A message that is returned counts towards its delivery limit, and is marked as that of a worker
  * who was lost. A job that was given back has lost nobody: it gets a new message. */
-static enum queue_verdict verdict_of_given_back(struct converter *c, struct job *job)
-{
-    struct error e = { 0 };
-    if (job->state != JOB_QUEUED) {
-        return QUEUE_RETRY; /* the record could not be told */
-    }
-    return pipeline_publish(c->jobs, c->queue, job, &e) == OK ? QUEUE_DONE : QUEUE_RETRY;
-}
-
 static enum queue_verdict run_claimed(struct converter *c, struct job *job,
-                                      struct queue_message *message)
+                                      struct queue_message *message, bool *ret_is_given_back)
 {
     metric_add(&metric_jobs_in_flight, 0, 1);
     log_context_user(job->user_id);
@@ -131,7 +123,8 @@ static enum queue_verdict run_claimed(struct converter *c, struct job *job,
     }
     metric_add(&metric_jobs_in_flight, 0, -1);
     atomic_fetch_sub(&c->busy, 1);
-    return result == ATTEMPT_GIVE_BACK ? verdict_of_given_back(c, job) : QUEUE_DONE;
+    *ret_is_given_back = result == ATTEMPT_GIVE_BACK && job->state == JOB_QUEUED;
+    return result == ATTEMPT_GIVE_BACK && !*ret_is_given_back ? QUEUE_RETRY : QUEUE_DONE;
 }
 
 /* What to tell the broker about a message whose job could not be claimed. */
@@ -175,23 +168,23 @@ static void describe_attempt(struct span *s, const struct job *job)
 }
 
 static enum queue_verdict handle_content(struct converter *c, struct job_message *content,
-                                         struct queue_message *message)
+                                         struct queue_message *message, struct job *job,
+                                         bool *ret_is_given_back)
 {
     const char *id = content->job_id[0] != '\0' ? content->job_id : content->video_fid;
     char trace_id[TRACE_ID_SIZE];
     struct span span;
     struct error e = { 0 };
-    struct job job;
     queue_begin_span(&span, JOB_QUEUE_VIDEO, message, content->traceparent);
     (void)text_copy(content->traceparent, sizeof(content->traceparent), span_traceparent(&span));
     trace_read_id(content->traceparent, trace_id);
     log_context(trace_id, id);
     span_text(&span, "unreel.job.id", id);
-    enum err rc = claim_patiently(c, content, message, &job, &e);
-    enum queue_verdict verdict = rc == OK ? run_claimed(c, &job, message)
-                                          : verdict_without_claim(c, rc, &job, content, &e);
+    enum err rc = claim_patiently(c, content, message, job, &e);
+    enum queue_verdict verdict = rc == OK ? run_claimed(c, job, message, ret_is_given_back)
+                                          : verdict_without_claim(c, rc, job, content, &e);
     if (rc == OK) {
-        describe_attempt(&span, &job);
+        describe_attempt(&span, job);
     } else if (rc != ERR_EXISTS && rc != ERR_CONFLICT && rc != ERR_NOT_FOUND) {
         span_fail(&span, err_name(rc), e.text);
     }
@@ -205,15 +198,21 @@ void worker_handle(struct converter *c, struct queue_message *message)
     size_t len = 0;
     const void *body = queue_message_body(message, &len);
     struct job_message content;
+    struct job job;
+    bool is_given_back = false;
     enum queue_verdict verdict = QUEUE_DEAD;
     if (job_message_parse(body, len, &content, &e) != OK) {
         log_error("a message on %s cannot be read and is dead-lettered: %s", JOB_QUEUE_VIDEO,
                   e.text);
     } else {
-        verdict = handle_content(c, &content, message);
+        verdict = handle_content(c, &content, message, &job, &is_given_back);
     }
     if (queue_finish(message, verdict, &e) != OK) {
         log_warn("the broker did not take the verdict; the message will come again: %s", e.text);
+    } else if (is_given_back) {
+        /* Not before: of two messages for one job, the old one would take it from who has it by the
+         * new one. */
+        announce(c, &job);
     }
     log_context(NULL, NULL);
 }
