@@ -44,17 +44,19 @@ static enum err adopt(struct converter *c, const struct job_message *message, st
     return rc == ERR_EXISTS ? OK : rc;
 }
 
-static enum err claim(struct converter *c, const struct job_message *message, bool redelivered,
-                      struct job *ret_job, struct error *e)
+static enum err claim(struct converter *c, const struct job_message *content,
+                      const struct queue_message *message, struct job *ret_job, struct error *e)
 {
-    const char *id = message->job_id[0] != '\0' ? message->job_id : message->video_fid;
+    const char *id = content->job_id[0] != '\0' ? content->job_id : content->video_fid;
+    const char *message_id = queue_message_id(message);
+    bool redelivered = queue_message_is_redelivered(message);
     int64_t lease_ms = c->settings->lease_s * 1000;
-    enum err rc = jobs_claim(c->jobs, id, lease_ms, redelivered, ret_job, e);
-    if (rc == ERR_NOT_FOUND && message->version == 0) {
-        rc = adopt(c, message, e);
+    enum err rc = jobs_claim(c->jobs, id, lease_ms, message_id, redelivered, ret_job, e);
+    if (rc == ERR_NOT_FOUND && content->version == 0) {
+        rc = adopt(c, content, e);
         if (rc == OK) {
             log_info("a job without a record was adopted");
-            rc = jobs_claim(c->jobs, id, lease_ms, redelivered, ret_job, e);
+            rc = jobs_claim(c->jobs, id, lease_ms, message_id, redelivered, ret_job, e);
         }
     }
     return rc;
@@ -77,10 +79,9 @@ static bool wait_for_store(struct converter *c, struct queue_message *message, e
 static enum err claim_patiently(struct converter *c, const struct job_message *content,
                                 struct queue_message *message, struct job *ret_job, struct error *e)
 {
-    bool redelivered = queue_message_is_redelivered(message);
     for (bool has_waited = false;; has_waited = true) {
         atomic_fetch_add(&c->busy, 1);
-        enum err rc = claim(c, content, redelivered, ret_job, e);
+        enum err rc = claim(c, content, message, ret_job, e);
         if (rc == OK) {
             return OK;
         }

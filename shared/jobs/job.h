@@ -25,6 +25,7 @@
 #define JOB_CHAPTERS_MAX 64
 #define JOB_OUTPUTS_MAX 64
 #define JOB_TITLE_SIZE 96
+#define JOB_MESSAGE_ID_SIZE 64
 #define JOB_OUTPUT_NAME_SIZE 400 /* a file's name, " - 64 ", a chapter's title, ".mp3" */
 
 enum job_state { JOB_QUEUED, JOB_RUNNING, JOB_SUCCEEDED, JOB_FAILED, JOB_CANCELLED, JOB_STATE_MAX };
@@ -124,6 +125,7 @@ struct job {
     int attempt;                          /* counts claims; the fencing token */
     int failures;                         /* attempts that failed for a transient cause */
     char converter_version[VERSION_SIZE]; /* who claimed it last; "" */
+    char message_id[JOB_MESSAGE_ID_SIZE]; /* of the message it was claimed by last; "" */
     struct job_request request;
     char filename[JOB_FILENAME_SIZE];
     int64_t size_bytes;

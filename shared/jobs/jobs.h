@@ -79,14 +79,14 @@ struct jobs_backlog {
 enum err jobs_backlog(struct jobs *s, struct jobs_backlog *ret_backlog, struct error *e) MUST_CHECK;
 
 /* Claims for an attempt: queued and due (5 s early will do, since clocks differ), or running with
- * its lease run out, or running and takeover (its message was redelivered, so its consumer is
- * gone); both of the latter count as a failure. OK: state running, attempt + 1, this program's
- * version, a lease, *ret_job.
+ * its lease run out, or running by this same message, redelivered (so its consumer is gone); both
+ * of the latter count as a failure. message_id: of the message that asks for it, "" when it has
+ * none. OK: state running, attempt + 1, this program's version, a lease, *ret_job.
  * ERR_CONFLICT: it runs elsewhere, or is not due (ERR_BUSY is the store's trouble, as everywhere).
  * ERR_EXISTS: it has ended (*ret_job is filled, so that the caller can announce it again).
  * ERR_NOT_FOUND. */
-enum err jobs_claim(struct jobs *s, const char *id, int64_t lease_ms, bool takeover,
-                    struct job *ret_job, struct error *e) MUST_CHECK;
+enum err jobs_claim(struct jobs *s, const char *id, int64_t lease_ms, const char *message_id,
+                    bool redelivered, struct job *ret_job, struct error *e) MUST_CHECK;
 
 /* The calls below are for the holder of a claim; `job` is its copy and is updated. When the record
  * is no longer running with this attempt: ERR_CANCELLED (it was cancelled, or removed) or

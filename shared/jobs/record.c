@@ -49,6 +49,7 @@ static const struct field job_fields[] = {
     FIELD(FIELD_INT, job, attempt, "attempt"),
     FIELD(FIELD_INT, job, failures, "failures"),
     FIELD(FIELD_TEXT, job, converter_version, "converter_version"),
+    FIELD(FIELD_TEXT, job, message_id, "message_id"),
     FIELD(FIELD_TEXT, job, filename, "filename"),
     FIELD(FIELD_INT64, job, size_bytes, "size_bytes"),
     FIELD(FIELD_TEXT, job, sha256, "sha256"),

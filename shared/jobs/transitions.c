@@ -112,8 +112,18 @@ static void requeue_job(struct job *j, int64_t run_at_ms)
 
 struct claim {
     int64_t lease_ms;
-    bool takeover;
+    const char *message_id;
+    bool redelivered;
 };
+
+/* Whether whoever runs the job is gone. Not if it was claimed by another message of the job's: that
+ * one would have come again. A record that tells no message is that of an older version, or of a
+ * message without an id. */
+static bool is_lost(const struct job *j, const struct claim *claim, int64_t now_ms)
+{
+    bool is_same = j->message_id[0] == '\0' || strcmp(j->message_id, claim->message_id) == 0;
+    return j->lease_until_ms <= now_ms || (claim->redelivered && is_same);
+}
 
 static enum err step_claim(struct job *j, const void *arg, bool *ret_is_done, struct error *e)
 {
@@ -127,7 +137,7 @@ static enum err step_claim(struct job *j, const void *arg, bool *ret_is_done, st
         return err_set(e, ERR_CONFLICT, "the job is not due yet");
     }
     if (j->state == JOB_RUNNING) {
-        if (j->lease_until_ms > now_ms && !claim->takeover) {
+        if (!is_lost(j, claim, now_ms)) {
             return err_set(e, ERR_CONFLICT, "the job runs elsewhere");
         }
         /* Its worker is gone. That counts: a file that kills every worker must run out of tries. */
@@ -138,6 +148,7 @@ static enum err step_claim(struct job *j, const void *arg, bool *ret_is_done, st
     j->phase = JOB_PHASE_PROBING;
     j->attempt++;
     (void)text_copy(j->converter_version, sizeof(j->converter_version), version_text());
+    (void)text_copy(j->message_id, sizeof(j->message_id), claim->message_id);
     j->started_at_ms = now_ms;
     j->lease_until_ms = now_ms + claim->lease_ms;
     j->error = (struct job_error){ .problem = PROBLEM_NONE };
@@ -145,10 +156,10 @@ static enum err step_claim(struct job *j, const void *arg, bool *ret_is_done, st
     return OK;
 }
 
-enum err jobs_claim(struct jobs *s, const char *id, int64_t lease_ms, bool takeover,
-                    struct job *ret_job, struct error *e)
+enum err jobs_claim(struct jobs *s, const char *id, int64_t lease_ms, const char *message_id,
+                    bool redelivered, struct job *ret_job, struct error *e)
 {
-    const struct claim claim = { lease_ms, takeover };
+    const struct claim claim = { lease_ms, message_id, redelivered };
     const struct transition t = { .step = step_claim, .arg = &claim };
     return run(s, id, &t, ret_job, e);
 }

@@ -209,6 +209,11 @@ bool queue_message_is_redelivered(const struct queue_message *m)
     return m->is_redelivered;
 }
 
+const char *queue_message_id(const struct queue_message *m)
+{
+    return m->id;
+}
+
 const char *queue_message_traceparent(const struct queue_message *m)
 {
     return m->traceparent;

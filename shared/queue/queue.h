@@ -63,6 +63,8 @@ enum err queue_take(struct queue_consumer *c, int64_t timeout_ms,
 const void *queue_message_body(const struct queue_message *m, size_t *ret_len);
 /* True when it may have been delivered before: its former consumer is gone. */
 bool queue_message_is_redelivered(const struct queue_message *m);
+/* The same when it is redelivered; "" when it carries none. Lives as long as the message. */
+const char *queue_message_id(const struct queue_message *m);
 /* "" when it carries none. */
 const char *queue_message_traceparent(const struct queue_message *m);
 /* Begins the span of handling a message that came from queue `name`, a child of what put it there;

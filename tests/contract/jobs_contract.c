@@ -41,7 +41,7 @@ struct job new_job(const char *owner)
 struct job new_running(int64_t lease_ms)
 {
     struct job j = new_job(OWNER);
-    assert_ok(jobs_claim(store, j.id, lease_ms, false, &j, NULL));
+    assert_ok(jobs_claim(store, j.id, lease_ms, "", false, &j, NULL));
     return j;
 }
 
@@ -177,7 +177,7 @@ static void test_missing_and_foreign_look_alike(void **state)
     }
     assert_err(ERR_NOT_FOUND, jobs_get_by_mp3(store, j.mp3_fid, other, &got, NULL));
     assert_err(ERR_NOT_FOUND, jobs_get_by_video(store, missing, &got, NULL));
-    assert_err(ERR_NOT_FOUND, jobs_claim(store, missing, LEASE_MS, true, &got, NULL));
+    assert_err(ERR_NOT_FOUND, jobs_claim(store, missing, LEASE_MS, "", true, &got, NULL));
     assert_err(ERR_NOT_FOUND, jobs_finish_foreign(store, missing, j.mp3_fid, &got, NULL));
     assert_ok(jobs_get_by_mp3(store, j.mp3_fid, OWNER, &got, NULL));
     assert_string_equal(got.id, j.id);
@@ -344,7 +344,7 @@ static void test_two_handles_see_each_other(void **state)
     assert_ok(jobs_check(second, NULL));
     struct job j = new_job(OWNER);
     struct job got;
-    assert_ok(jobs_claim(second, j.id, LEASE_MS, false, &got, NULL));
+    assert_ok(jobs_claim(second, j.id, LEASE_MS, "", false, &got, NULL));
     assert_int_equal(reload(&j).state, JOB_RUNNING);
     assert_ok(jobs_cancel(store, j.id, OWNER, &j, NULL));
     assert_err(ERR_CANCELLED, jobs_renew(second, &got, LEASE_MS, NULL));

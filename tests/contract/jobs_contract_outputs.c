@@ -57,7 +57,7 @@ static void test_probe(void **state)
         j.kind = JOB_PROBE;
         (void)text_copy(j.webhook_url, sizeof(j.webhook_url), has_webhook ? "https://a/b" : "");
         assert_ok(jobs_create(store, &j, NULL));
-        assert_ok(jobs_claim(store, j.id, LEASE_MS, false, &j, NULL));
+        assert_ok(jobs_claim(store, j.id, LEASE_MS, "", false, &j, NULL));
         assert_int_equal(j.kind, JOB_PROBE);
         j.state = ends[i % ARRAY_LEN(ends)];
         j.error.problem = j.state == JOB_FAILED ? PROBLEM_UNSUPPORTED_FORMAT : PROBLEM_NONE;

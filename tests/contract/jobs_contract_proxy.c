@@ -126,7 +126,7 @@ static void use_through_proxy(struct jobs *s)
     assert_int_equal(atomic_load(&swallowed), 1);
 
     atomic_store(&victim, "update");
-    assert_ok(jobs_claim(s, j.id, LEASE_MS, false, &j, NULL));
+    assert_ok(jobs_claim(s, j.id, LEASE_MS, "", false, &j, NULL));
     assert_int_equal(atomic_load(&swallowed), 2);
     assert_int_equal(j.attempt, 1);
     assert_int_equal(j.rev, 2);

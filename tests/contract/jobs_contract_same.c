@@ -23,7 +23,7 @@ static struct job new_converted(const char *bitrate, int output_count)
 {
     struct job j = new_upload(OWNER, CONTENT, bitrate);
     assert_ok(jobs_create(store, &j, NULL));
-    assert_ok(jobs_claim(store, j.id, LEASE_MS, false, &j, NULL));
+    assert_ok(jobs_claim(store, j.id, LEASE_MS, "", false, &j, NULL));
     j.state = JOB_SUCCEEDED;
     j.input = (struct job_input){ .container = "mp4", .duration_s = 12.5, .bytes_read = 900 };
     j.progress.media_time_s = 12.5;
@@ -202,7 +202,7 @@ static void test_left_half_way(void **state)
         if (is_cancelled) {
             assert_ok(jobs_cancel(store, half.id, OWNER, &half, NULL));
         } else {
-            assert_ok(jobs_claim(store, half.id, LEASE_MS, false, &half, NULL));
+            assert_ok(jobs_claim(store, half.id, LEASE_MS, "", false, &half, NULL));
         }
         assert_string_equal(half.same_as, "");
         assert_int_equal(half.output_count, 0);

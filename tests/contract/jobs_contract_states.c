@@ -47,7 +47,7 @@ static struct job make(enum situation situation)
         return j;
     case TAKEN_OVER:
         j = new_running(LEASE_MS);
-        assert_ok(jobs_claim(store, j.id, LEASE_MS, true, &later, NULL));
+        assert_ok(jobs_claim(store, j.id, LEASE_MS, "", true, &later, NULL));
         return j;
     default:
         break;
@@ -72,12 +72,12 @@ static struct job make(enum situation situation)
 
 static enum err call_claim(struct job *j)
 {
-    return jobs_claim(store, j->id, LEASE_MS, false, j, NULL);
+    return jobs_claim(store, j->id, LEASE_MS, "", false, j, NULL);
 }
 
 static enum err call_take_over(struct job *j)
 {
-    return jobs_claim(store, j->id, LEASE_MS, true, j, NULL);
+    return jobs_claim(store, j->id, LEASE_MS, "", true, j, NULL);
 }
 
 static enum err call_renew(struct job *j)
@@ -189,7 +189,7 @@ static void test_claim(void **state)
     struct job made = new_job(OWNER);
     struct job j;
     int64_t before_ms = clock_wall_ms();
-    assert_ok(jobs_claim(store, made.id, LEASE_MS, false, &j, NULL));
+    assert_ok(jobs_claim(store, made.id, LEASE_MS, "", false, &j, NULL));
     assert_int_equal(j.state, JOB_RUNNING);
     assert_int_equal(j.attempt, 1);
     assert_int_equal(j.failures, 0);
@@ -199,7 +199,7 @@ static void test_claim(void **state)
     assert_string_equal(reload(&j).converter_version, version_text());
     assert_int_equal(j.rev, made.rev + 1);
     struct job again;
-    assert_ok(jobs_claim(store, made.id, LEASE_MS, true, &again, NULL));
+    assert_ok(jobs_claim(store, made.id, LEASE_MS, "", true, &again, NULL));
     assert_int_equal(again.attempt, 2);
     assert_int_equal(again.failures, 1);
 }
@@ -209,7 +209,7 @@ static void test_claim_of_an_ended_job_shows_it(void **state)
     (void)state;
     struct job ended = new_ended(JOB_SUCCEEDED);
     struct job j = { .attempt = 0 };
-    assert_err(ERR_EXISTS, jobs_claim(store, ended.id, LEASE_MS, true, &j, NULL));
+    assert_err(ERR_EXISTS, jobs_claim(store, ended.id, LEASE_MS, "", true, &j, NULL));
     assert_string_equal(j.mp3_fid, ended.mp3_fid);
     struct job k = { .attempt = 0 };
     assert_err(ERR_EXISTS, jobs_cancel(store, ended.id, OWNER, &k, NULL));
@@ -311,6 +311,26 @@ static void test_finish_again_is_no_conflict(void **state)
     assert_string_equal(reload(&held).mp3_fid, first.mp3_fid);
 }
 
+/* A job can have two messages: only that which was claimed by tells by its return of a lost worker.
+ */
+static void test_only_its_own_message_takes_over(void **state)
+{
+    (void)state;
+    struct job j = new_job(OWNER);
+    struct job other;
+    assert_ok(jobs_claim(store, j.id, LEASE_MS, "second", false, &j, NULL));
+    assert_err(ERR_CONFLICT, jobs_claim(store, j.id, LEASE_MS, "first", true, &other, NULL));
+    assert_err(ERR_CONFLICT, jobs_claim(store, j.id, LEASE_MS, "second", false, &other, NULL));
+    assert_ok(jobs_claim(store, j.id, 1, "second", true, &other, NULL));
+    assert_int_equal(other.attempt, 2);
+    assert_int_equal(other.failures, 1);
+    clock_sleep_ms(3);
+    assert_ok(jobs_claim(store, j.id, LEASE_MS, "first", false, &other, NULL));
+    assert_err(ERR_CONFLICT, jobs_claim(store, j.id, LEASE_MS, "second", true, &other, NULL));
+    assert_ok(jobs_claim(store, j.id, LEASE_MS, "first", true, &other, NULL));
+    assert_int_equal(other.attempt, 4);
+}
+
 /* A thread that renews must not bring back a job that its own attempt has ended. */
 static void test_an_ended_copy_claims_nothing(void **state)
 {
@@ -326,7 +346,7 @@ static void test_an_old_attempt_is_fenced(void **state)
     (void)state;
     struct job old = new_running(LEASE_MS);
     struct job current;
-    assert_ok(jobs_claim(store, old.id, LEASE_MS, true, &current, NULL));
+    assert_ok(jobs_claim(store, old.id, LEASE_MS, "", true, &current, NULL));
     assert_err(ERR_CONFLICT, jobs_renew(store, &old, LEASE_MS, NULL));
     assert_err(ERR_CONFLICT, jobs_progress(store, &old, LEASE_MS, NULL));
     struct job late = old;
@@ -350,10 +370,10 @@ static void test_claim_with_a_clock_behind(void **state)
     (void)state;
     struct job claimed;
     struct job j = given_back(clock_wall_ms() + 3000);
-    assert_ok(jobs_claim(store, j.id, LEASE_MS, false, &claimed, NULL));
+    assert_ok(jobs_claim(store, j.id, LEASE_MS, "", false, &claimed, NULL));
     assert_int_equal(claimed.state, JOB_RUNNING);
     j = given_back(clock_wall_ms() + 8000);
-    assert_err(ERR_CONFLICT, jobs_claim(store, j.id, LEASE_MS, false, &claimed, NULL));
+    assert_err(ERR_CONFLICT, jobs_claim(store, j.id, LEASE_MS, "", false, &claimed, NULL));
 }
 
 static void test_give_back(void **state)
@@ -373,11 +393,11 @@ static void test_give_back(void **state)
     assert_false(now.published);
     assert_ok(jobs_give_back(store, &held, run_at_ms, true, NULL)); /* the answer was lost */
     assert_int_equal(reload(&j).failures, 1);
-    assert_err(ERR_CONFLICT, jobs_claim(store, j.id, LEASE_MS, true, &now, NULL));
+    assert_err(ERR_CONFLICT, jobs_claim(store, j.id, LEASE_MS, "", true, &now, NULL));
 
     j = new_running(LEASE_MS);
     assert_ok(jobs_give_back(store, &j, 1, true, NULL));
-    assert_ok(jobs_claim(store, j.id, LEASE_MS, false, &j, NULL));
+    assert_ok(jobs_claim(store, j.id, LEASE_MS, "", false, &j, NULL));
     assert_int_equal(j.attempt, 2);
     assert_int_equal(j.error.problem, PROBLEM_NONE);
     assert_ok(jobs_give_back(store, &j, 0, false, NULL));
@@ -393,7 +413,7 @@ static void test_recover(void **state)
     assert_int_equal(j.state, JOB_QUEUED);
     assert_int_equal(j.failures, 1);
     assert_false(j.published);
-    assert_ok(jobs_claim(store, j.id, 1, false, &j, NULL));
+    assert_ok(jobs_claim(store, j.id, 1, "", false, &j, NULL));
     clock_sleep_ms(3);
     assert_ok(jobs_recover(store, &j, 2, 0, NULL));
     assert_int_equal(j.state, JOB_FAILED);
@@ -437,6 +457,7 @@ const struct CMUnitTest state_cases[] = {
     CASE(test_success),
     CASE(test_failure),
     CASE(test_finish_again_is_no_conflict),
+    CASE(test_only_its_own_message_takes_over),
     CASE(test_an_ended_copy_claims_nothing),
     CASE(test_an_old_attempt_is_fenced),
     CASE(test_claim_with_a_clock_behind),

@@ -29,7 +29,7 @@ static void *claim_all(void *arg)
     (void)arg;
     for (int i = 0; i < JOBS; i++) {
         struct job j;
-        enum err err = jobs_claim(store, made[i].id, LEASE_MS, false, &j, NULL);
+        enum err err = jobs_claim(store, made[i].id, LEASE_MS, "", false, &j, NULL);
         if (err == OK) {
             atomic_fetch_add(&claims[i], 1);
         } else if (err != ERR_CONFLICT) {

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "core/text.h"
 
 #define TRACEPARENT "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -117,12 +118,21 @@ static void what_is_not_finished_comes_again(void **state)
     (void)state;
     struct queue_consumer *c = consume("video", 2);
     put("video", "again");
-    queue_message_free(take(c));
-    queue_consumer_close(c);
-    c = consume("video", 2);
+    char id[QUEUE_ID_SIZE];
     struct queue_message *m = take(c);
+    (void)text_copy(id, sizeof(id), queue_message_id(m));
+    queue_message_free(m);
+    queue_consumer_close(c);
+    put("video", "another");
+    c = consume("video", 2);
+    m = take(c);
+    struct queue_message *another = take(c);
     assert_body(m, "again");
     assert_true(queue_message_is_redelivered(m));
+    assert_true(id[0] != '\0');
+    assert_string_equal(queue_message_id(m), id);
+    assert_string_not_equal(queue_message_id(another), id);
+    assert_ok(queue_finish(another, QUEUE_DONE, NULL));
     assert_ok(queue_finish(m, QUEUE_DONE, NULL));
     queue_consumer_close(c);
 }

@@ -170,6 +170,33 @@ static void test_ack_that_fails_leaves_one_message(void **state)
     assert_waiting(f, 1);
 }
 
+/* The relay was quicker than the broker, and another converter is at work. */
+static void test_old_message_does_not_take_over(void **state)
+{
+    struct fixture *f = *state;
+    finish_fails = ERR_CONFLICT;
+    worker_handle(&f->converter, take(f));
+    finish_fails = OK;
+    struct job job = reload(f);
+    assert_int_equal(pipeline_publish(f->converter.jobs, f->converter.queue, &job, NULL), OK);
+    struct queue_message *old = take(f);
+    struct queue_message *relays = take(f);
+    assert_true(queue_message_is_redelivered(old));
+    assert_false(queue_message_is_redelivered(relays));
+    assert_int_equal(jobs_claim(f->converter.jobs, job.id, LEASE_MS, queue_message_id(relays),
+                                false, &job, NULL),
+                     OK);
+    worker_handle(&f->converter, old);
+    struct job now = reload(f);
+    assert_int_equal(attempts, 1);
+    assert_int_equal(now.state, JOB_RUNNING);
+    assert_int_equal(now.attempt, 1);
+    assert_int_equal(now.failures, 0);
+    assert_int_equal(now.rev, job.rev);
+    queue_message_free(relays);
+    assert_waiting(f, 1);
+}
+
 /* The record is the outbox: a gateway's relay sends the message. */
 static void test_publish_that_fails_is_the_relays(void **state)
 {
@@ -195,6 +222,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(test_new_message_for_the_old_one),
         CASE(test_ack_that_fails_leaves_one_message),
+        CASE(test_old_message_does_not_take_over),
         CASE(test_publish_that_fails_is_the_relays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -216,7 +216,7 @@ static struct job convert(struct fixture *f, const struct job *job)
 {
     struct job j;
     assert_int_equal(job->state, JOB_QUEUED);
-    assert_int_equal(jobs_claim(f->gateway.jobs, job->id, 60000, false, &j, NULL), OK);
+    assert_int_equal(jobs_claim(f->gateway.jobs, job->id, 60000, "", false, &j, NULL), OK);
     j.state = JOB_SUCCEEDED;
     j.output_count = 2;
     store_output(f, &j.outputs[0]);

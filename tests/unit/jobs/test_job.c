@@ -70,6 +70,7 @@ static void fill(struct job *j)
     j->attempt = 3;
     j->failures = 2;
     SET(j->converter_version, "0.1.0-g970a366");
+    SET(j->message_id, "5123456789abcdef01234567");
     j->request.options = (struct job_options){ .mode = JOB_MODE_ABR,
                                                .bitrate_kbps = 100,
                                                .quality = 5,
@@ -127,6 +128,7 @@ static void assert_same_plain(const struct job *back, const struct job *j)
     assert_int_equal(back->attempt, j->attempt);
     assert_int_equal(back->failures, j->failures);
     assert_string_equal(back->converter_version, j->converter_version);
+    assert_string_equal(back->message_id, j->message_id);
     assert_memory_equal(&back->request, &j->request, sizeof(j->request));
     assert_string_equal(back->filename, j->filename);
     assert_int_equal(back->size_bytes, j->size_bytes);
@@ -154,11 +156,7 @@ static void assert_same_media(const struct job *back, const struct job *j)
         assert_int_equal(back->input.tracks[i].is_default, j->input.tracks[i].is_default);
     }
     assert_int_equal(back->input.chapter_count, 2);
-    for (int i = 0; i < 2; i++) {
-        assert_int_equal(back->input.chapters[i].start_ms, j->input.chapters[i].start_ms);
-        assert_int_equal(back->input.chapters[i].end_ms, j->input.chapters[i].end_ms);
-        assert_string_equal(back->input.chapters[i].title, j->input.chapters[i].title);
-    }
+    assert_memory_equal(back->input.chapters, j->input.chapters, sizeof(j->input.chapters));
     assert_int_equal(back->error.problem, j->error.problem);
     assert_string_equal(back->error.detail, j->error.detail);
     assert_int_equal(back->error.retryable, j->error.retryable);
@@ -376,7 +374,7 @@ static void test_view_of_a_new_job(void **state)
     static const char *const hidden[] = { "rev",       "lease_until", "email",
                                           "webhook",   "failures",    "idempotency_key",
                                           "published", "announced",   "traceparent",
-                                          "cover_fid", "user_id" };
+                                          "cover_fid", "user_id",     "message_id" };
     for (size_t i = 0; i < ARRAY_LEN(nulls); i++) {
         assert_string_equal(text_at(view, nulls[i]), "null");
     }
