@@ -6,9 +6,11 @@
 #include "worker.h"
 
 enum attempt_result {
-    ATTEMPT_ENDED,     /* the job has ended (job->state says how): announce it, ack the message */
-    ATTEMPT_LATER,     /* given back with a delay: the outbox publishes it again; ack the message */
-    ATTEMPT_GIVE_BACK, /* drained, or the store is down: let the broker deliver it again at once */
+    ATTEMPT_ENDED, /* the job has ended (job->state says how): announce it, ack the message */
+    ATTEMPT_LATER, /* given back with a delay: the outbox publishes it again; ack the message */
+    /* Drained, and queued again: ack the message, then publish the job. Or the store took no end of
+     * it (job->state is not QUEUED): let the broker deliver the message again. */
+    ATTEMPT_GIVE_BACK,
     ATTEMPT_LOST /* cancelled, removed, or another attempt has it: nothing to say; ack the message
                   */
 };
