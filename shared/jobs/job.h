@@ -122,8 +122,9 @@ struct job {
     enum job_kind kind;
     enum job_state state;
     enum job_phase phase;
-    int attempt;                          /* counts claims; the fencing token */
-    int failures;                         /* attempts that failed for a transient cause */
+    int attempt;  /* counts claims, but for those that were given back without a failure */
+    int claims;   /* counts them all: the fencing token */
+    int failures; /* attempts that failed for a transient cause */
     char converter_version[VERSION_SIZE]; /* who claimed it last; "" */
     char message_id[JOB_MESSAGE_ID_SIZE]; /* of the message it was claimed by last; "" */
     struct job_request request;

@@ -4,7 +4,7 @@
  * States: queued -> running -> succeeded | failed | cancelled; the last three are final. Every
  * change is a compare-and-set on the record's rev, made here once for all engines: an engine only
  * inserts, loads, swaps, lists and removes. A caller that holds a claim is fenced by (id, state,
- * attempt). Thread-safe; all calls block. */
+ * claims). Thread-safe; all calls block. */
 #ifndef UNREEL_JOBS_JOBS_H
 #define UNREEL_JOBS_JOBS_H
 
@@ -89,7 +89,7 @@ enum err jobs_claim(struct jobs *s, const char *id, int64_t lease_ms, const char
                     bool redelivered, struct job *ret_job, struct error *e) MUST_CHECK;
 
 /* The calls below are for the holder of a claim; `job` is its copy and is updated. When the record
- * is no longer running with this attempt: ERR_CANCELLED (it was cancelled, or removed) or
+ * is no longer running by this claim: ERR_CANCELLED (it was cancelled, or removed) or
  * ERR_CONFLICT (another attempt has it, or it has ended otherwise). */
 enum err jobs_renew(struct jobs *s, struct job *job, int64_t lease_ms, struct error *e) MUST_CHECK;
 /* Stores job->phase, job->progress and job->input, and renews the lease. */

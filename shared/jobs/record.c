@@ -47,6 +47,7 @@ static const struct field job_fields[] = {
     FIELD(FIELD_TEXT, job, user_id, "user_id"),
     FIELD(FIELD_TEXT, job, tag, "tag"),
     FIELD(FIELD_INT, job, attempt, "attempt"),
+    FIELD(FIELD_INT, job, claims, "claims"),
     FIELD(FIELD_INT, job, failures, "failures"),
     FIELD(FIELD_TEXT, job, converter_version, "converter_version"),
     FIELD(FIELD_TEXT, job, message_id, "message_id"),

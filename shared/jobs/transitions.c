@@ -147,6 +147,7 @@ static enum err step_claim(struct job *j, const void *arg, bool *ret_is_done, st
     j->state = JOB_RUNNING;
     j->phase = JOB_PHASE_PROBING;
     j->attempt++;
+    j->claims++;
     (void)text_copy(j->converter_version, sizeof(j->converter_version), version_text());
     (void)text_copy(j->message_id, sizeof(j->message_id), claim->message_id);
     j->started_at_ms = now_ms;
@@ -174,12 +175,18 @@ struct holding {
     bool counts_as_failure;
 };
 
+/* An older version counts attempts alone. */
+static bool is_same_claim(const struct job *record, const struct job *copy)
+{
+    return record->claims == copy->claims && record->attempt == copy->attempt;
+}
+
 static enum err check_claim(const struct job *record, const struct job *copy, struct error *e)
 {
     if (record->state == JOB_CANCELLED) {
         return err_set(e, ERR_CANCELLED, "the job was cancelled");
     }
-    if (record->state != JOB_RUNNING || record->attempt != copy->attempt) {
+    if (record->state != JOB_RUNNING || !is_same_claim(record, copy)) {
         return err_set(e, ERR_CONFLICT, "another attempt has the job, or it has ended");
     }
     return OK;
@@ -254,7 +261,7 @@ static enum err step_finish(struct job *j, const void *arg, bool *ret_is_done, s
     const struct job *copy = ((const struct holding *)arg)->job;
     /* Asked again because the first answer was lost: saying "conflict" would make the winner remove
      * its own output. */
-    if (j->state == copy->state && j->attempt == copy->attempt &&
+    if (j->state == copy->state && is_same_claim(j, copy) &&
         (copy->state == JOB_FAILED || strcmp(j->mp3_fid, copy->mp3_fid) == 0)) {
         *ret_is_done = true;
         return OK;

@@ -363,6 +363,29 @@ static void test_an_old_attempt_is_fenced(void **state)
     assert_string_equal(reload(&current).mp3_fid, "");
 }
 
+/* The attempt was given back with the job: its number comes again, but not its claim. */
+static void test_a_drained_claim_is_fenced(void **state)
+{
+    (void)state;
+    struct job old = new_running(LEASE_MS);
+    struct job given_back = old;
+    struct job current;
+    assert_ok(jobs_give_back(store, &given_back, 0, false, NULL));
+    assert_ok(jobs_claim(store, old.id, LEASE_MS, "", false, &current, NULL));
+    assert_int_equal(current.attempt, old.attempt);
+    assert_err(ERR_CONFLICT, jobs_progress(store, &old, LEASE_MS, NULL));
+    assert_err(ERR_CONFLICT, jobs_give_back(store, &old, 0, false, NULL));
+    struct job late = old;
+    late.state = JOB_FAILED;
+    late.error.problem = PROBLEM_NO_AUDIO;
+    assert_err(ERR_CONFLICT, jobs_finish(store, &late, NULL));
+    assert_int_equal(reload(&old).rev, current.rev);
+    current.state = JOB_FAILED;
+    current.error.problem = PROBLEM_NO_AUDIO;
+    assert_ok(jobs_finish(store, &current, NULL));
+    assert_err(ERR_CONFLICT, jobs_finish(store, &late, NULL)); /* it was another that failed */
+}
+
 /* Whoever published the message saw by its own clock that the time had come. A consumer whose clock
  * is behind would drop it, and the job would wait until it is published again. */
 static void test_claim_with_a_clock_behind(void **state)
@@ -460,6 +483,7 @@ const struct CMUnitTest state_cases[] = {
     CASE(test_only_its_own_message_takes_over),
     CASE(test_an_ended_copy_claims_nothing),
     CASE(test_an_old_attempt_is_fenced),
+    CASE(test_a_drained_claim_is_fenced),
     CASE(test_claim_with_a_clock_behind),
     CASE(test_give_back),
     CASE(test_recover),
