@@ -99,7 +99,7 @@ static enum err find_patiently(struct notifier *n, const struct job_message *con
 }
 
 static enum queue_verdict handle_content(struct notifier *n, const struct job_message *content,
-                                         struct queue_message *message)
+                                         struct queue_message *message, struct span *span)
 {
     struct job job;
     struct error e = { 0 };
@@ -111,6 +111,7 @@ static enum queue_verdict handle_content(struct notifier *n, const struct job_me
     if (rc != OK) {
         log_failure(LOG_LEVEL_ERROR, err_name(rc), "the job of a message cannot be read: %s",
                     e.text);
+        span_fail(span, err_name(rc), e.text);
         clock_sleep_ms(1000);
         return QUEUE_RETRY;
     }
@@ -141,7 +142,7 @@ static void handle(struct notifier *n, struct queue_message *message)
         trace_read_id(span_traceparent(&span), trace_id);
         log_context(trace_id, id);
         span_text(&span, "unreel.job.id", id);
-        verdict = handle_content(n, &content, message);
+        verdict = handle_content(n, &content, message, &span);
         span_end(&span);
     }
     if (queue_finish(message, verdict, &e) != OK) {
