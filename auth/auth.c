@@ -57,7 +57,8 @@ static void prune(struct auth *auth)
     auth->pruned_at_ms = now_ms;
     struct error e;
     if (accounts_prune_throttle(auth->accounts, clock_wall_ms() - THROTTLE_MEMORY_MS, &e) != OK) {
-        log_warn("old login failures were not removed: %s", e.text);
+        log_failure(LOG_LEVEL_WARN, err_name(e.code), "old login failures were not removed: %s",
+                    e.text);
     }
 }
 
@@ -172,7 +173,8 @@ static enum err first_checks(struct auth *auth, struct error *e)
         return err_set(e, code, "%s", why.text);
     }
     if (code != OK) {
-        log_warn("the accounts are not ready yet: %s", why.text);
+        log_failure(LOG_LEVEL_WARN, err_name(why.code), "the accounts are not ready yet: %s",
+                    why.text);
     }
     return OK;
 }

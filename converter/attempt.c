@@ -161,7 +161,7 @@ static void store_progress(struct attempt *a, int64_t now_ms)
     }
     if (rc != OK) {
         /* The lease has time left: try again at the next tick. */
-        log_warn("progress could not be stored: %s", e.text);
+        log_failure(LOG_LEVEL_WARN, err_name(e.code), "progress could not be stored: %s", e.text);
         return;
     }
     if (a->has_news) {
@@ -181,7 +181,8 @@ static void keep_delivery(struct attempt *a, int64_t now_ms)
     struct error e = { 0 };
     enum err rc = queue_extend(a->message, &e);
     if (rc != OK && !a->delivery_lost) {
-        log_warn("the broker took the message back; the claim still holds: %s", e.text);
+        log_failure(LOG_LEVEL_WARN, err_name(e.code),
+                    "the broker took the message back; the claim still holds: %s", e.text);
     }
     a->delivery_lost = rc != OK;
 }
@@ -226,7 +227,8 @@ static enum err finish_record(struct attempt *a)
         if (rc == OK || rc == ERR_CANCELLED || rc == ERR_CONFLICT) {
             return rc;
         }
-        log_warn("the end of the job could not be stored, try %d: %s", try, e.text);
+        log_failure(LOG_LEVEL_WARN, err_name(e.code),
+                    "the end of the job could not be stored, try %d: %s", try, e.text);
         clock_sleep_ms(clock_backoff_ms(try, 500, 5000));
         keep_delivery(a, clock_mono_ms());
     }
@@ -251,7 +253,8 @@ static enum attempt_result give_back(struct attempt *a, bool counts)
         return ATTEMPT_LOST;
     }
     if (rc != OK) {
-        log_warn("the job could not be given back; its lease will run out: %s", e.text);
+        log_failure(LOG_LEVEL_WARN, err_name(e.code),
+                    "the job could not be given back; its lease will run out: %s", e.text);
         return ATTEMPT_GIVE_BACK;
     }
     return counts ? ATTEMPT_LATER : ATTEMPT_GIVE_BACK;
@@ -294,8 +297,9 @@ static void discard_outputs(struct attempt *a, bool with_committed)
         output->writer = NULL;
         if (is_stored && (with_committed || !output->is_committed) &&
             blobs_remove(a->converter->mp3s, output->fid, &e) != OK) {
-            log_warn("the output %s of a lost attempt could not be removed: %s", output->fid,
-                     e.text);
+            log_failure(LOG_LEVEL_WARN, err_name(e.code),
+                        "the output %s of a lost attempt could not be removed: %s", output->fid,
+                        e.text);
         }
     }
 }

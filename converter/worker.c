@@ -203,13 +203,15 @@ void worker_handle(struct converter *c, struct queue_message *message)
     bool is_given_back = false;
     enum queue_verdict verdict = QUEUE_DEAD;
     if (job_message_parse(body, len, &content, &e) != OK) {
-        log_error("a message on %s cannot be read and is dead-lettered: %s", JOB_QUEUE_VIDEO,
-                  e.text);
+        log_failure(LOG_LEVEL_ERROR, err_name(e.code),
+                    "a message on %s cannot be read and is dead-lettered: %s", JOB_QUEUE_VIDEO,
+                    e.text);
     } else {
         verdict = handle_content(c, &content, message, &job, &is_given_back);
     }
     if (queue_finish(message, verdict, &e) != OK) {
-        log_warn("the broker did not take the verdict; the message will come again: %s", e.text);
+        log_failure(LOG_LEVEL_WARN, err_name(e.code),
+                    "the broker did not take the verdict; the message will come again: %s", e.text);
     } else if (is_given_back) {
         /* Not before: of two messages for one job, the old one would take it from who has it by the
          * new one. */

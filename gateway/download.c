@@ -24,7 +24,8 @@ static enum err download_read(void *read_ctx, int64_t offset, void *dst, size_t 
     struct error e = { 0 };
     enum err rc = blobs_pread(d->bucket, d->fid, d->offset + offset, dst, max, ret_len, &e);
     if (rc != OK) {
-        log_error("download of %s broken off: %s", d->fid, e.text);
+        log_failure(LOG_LEVEL_ERROR, err_name(e.code), "download of %s broken off: %s", d->fid,
+                    e.text);
     }
     return rc;
 }

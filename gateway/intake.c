@@ -263,7 +263,8 @@ static void remove_blob(struct intake *in, const char *id)
 {
     struct error e = { 0 };
     if (blobs_remove(in->gateway->videos, id, &e) != OK) {
-        log_warn("an upload that was not accepted could not be removed: %s", e.text);
+        log_failure(LOG_LEVEL_WARN, err_name(e.code),
+                    "an upload that was not accepted could not be removed: %s", e.text);
     }
 }
 

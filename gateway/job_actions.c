@@ -86,7 +86,8 @@ static void remove_file(struct blobs *bucket, const char *id)
     struct error e = { 0 };
     enum err rc = blobs_remove(bucket, id, &e);
     if (rc != OK && rc != ERR_NOT_FOUND) {
-        log_error("file %s could not be removed: %s", id, e.text);
+        log_failure(LOG_LEVEL_ERROR, err_name(e.code), "file %s could not be removed: %s", id,
+                    e.text);
     }
 }
 

@@ -41,7 +41,7 @@ void login_handle(struct http_request *r, void *ctx)
     enum err rc = http_client_call(&call, &answer, &e);
     mem_wipe(credentials, strlen(credentials));
     if (rc != OK) {
-        log_error("login: auth does not answer: %s", e.text);
+        log_failure(LOG_LEVEL_ERROR, err_name(e.code), "login: auth does not answer: %s", e.text);
         http_reply_header(r, "Retry-After", "5");
         http_reply_problem(r, PROBLEM_UNAVAILABLE, "Logins are not possible at the moment.");
         return;

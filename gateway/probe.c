@@ -208,7 +208,8 @@ static void answer(struct http_request *r, struct probe *p)
     /* A webhook is sent from the record. */
     enum err rc = job->webhook_url[0] == '\0' ? job_remove(g, job, &e) : OK;
     if (rc != OK && rc != ERR_NOT_FOUND) {
-        log_warn("a probe that was answered stays as a job: %s", e.text);
+        log_failure(LOG_LEVEL_WARN, err_name(e.code),
+                    "a probe that was answered stays as a job: %s", e.text);
     }
 }
 

@@ -48,7 +48,8 @@ static void note_broker(struct relay *relay, enum err rc, const struct error *e)
 static void note_outbox(struct relay *relay, const struct error *e)
 {
     if (e->code == ERR_CORRUPT && strcmp(e->text, relay->unread.text) != 0) {
-        log_error("the outbox passes over a record that cannot be read: %s", e->text);
+        log_failure(LOG_LEVEL_ERROR, err_name(e->code),
+                    "the outbox passes over a record that cannot be read: %s", e->text);
     }
     relay->unread = *e;
 }

@@ -26,7 +26,8 @@ bool reuse_find(struct gateway *g, const struct job *job, struct job *ret_first)
     struct error e = { 0 };
     enum err rc = jobs_find_same(g->jobs, job, ret_first, &e);
     if (rc != OK && rc != ERR_NOT_FOUND) {
-        log_warn("equal uploads could not be looked for: %s", e.text);
+        log_failure(LOG_LEVEL_WARN, err_name(e.code), "equal uploads could not be looked for: %s",
+                    e.text);
     }
     return rc == OK && has_outputs(g, ret_first);
 }
@@ -61,7 +62,8 @@ static void remove_output(struct gateway *g, const char *fid)
         rc = blobs_remove(g->mp3s, fid, &e);
     }
     if (rc != OK && rc != ERR_NOT_FOUND) {
-        log_error("file %s could not be removed: %s", fid, e.text);
+        log_failure(LOG_LEVEL_ERROR, err_name(e.code), "file %s could not be removed: %s", fid,
+                    e.text);
     }
 }
 

@@ -89,7 +89,8 @@ static void keep_when_in_doubt(struct intake *in, enum err rc)
 {
     if (rc != ERR_NOT_FOUND) {
         intake_accept(in);
-        log_error("job %s may or may not be stored; its file is kept", intake_job(in)->id);
+        log_failure(LOG_LEVEL_ERROR, err_name(rc),
+                    "job %s may or may not be stored; its file is kept", intake_job(in)->id);
     }
 }
 

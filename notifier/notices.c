@@ -149,7 +149,8 @@ static void store_notices(struct notifier *n, struct job *job)
             clock_sleep_ms(200);
         }
     }
-    log_error("a notice's result could not be stored; it may be sent again: %s", e.text);
+    log_failure(LOG_LEVEL_ERROR, err_name(e.code),
+                "a notice's result could not be stored; it may be sent again: %s", e.text);
 }
 
 /* Without a way to send there is nothing to wait for: logged and counted. */

@@ -89,7 +89,8 @@ static enum err find_patiently(struct notifier *n, const struct job_message *con
             return rc;
         }
         if (!has_waited) {
-            log_warn("the message waits for the store: %s", e->text);
+            log_failure(LOG_LEVEL_WARN, err_name(e->code), "the message waits for the store: %s",
+                        e->text);
         }
         clock_sleep_ms(1000);
         if (queue_extend(message, NULL) != OK) {
@@ -133,7 +134,9 @@ static void handle(struct notifier *n, struct queue_message *message)
     struct job_message content;
     enum queue_verdict verdict = QUEUE_DEAD;
     if (job_message_parse(body, len, &content, &e) != OK) {
-        log_error("a message on %s cannot be read and is dead-lettered: %s", JOB_QUEUE_MP3, e.text);
+        log_failure(LOG_LEVEL_ERROR, err_name(e.code),
+                    "a message on %s cannot be read and is dead-lettered: %s", JOB_QUEUE_MP3,
+                    e.text);
     } else {
         const char *id = content.job_id[0] != '\0' ? content.job_id : content.video_fid;
         char trace_id[TRACE_ID_SIZE];
@@ -146,7 +149,8 @@ static void handle(struct notifier *n, struct queue_message *message)
         span_end(&span);
     }
     if (queue_finish(message, verdict, &e) != OK) {
-        log_warn("the broker did not take the verdict; the message will come again: %s", e.text);
+        log_failure(LOG_LEVEL_WARN, err_name(e.code),
+                    "the broker did not take the verdict; the message will come again: %s", e.text);
     }
     log_context(NULL, NULL);
 }

@@ -137,7 +137,8 @@ static void note_collector(struct exporter *x, enum err rc, const struct error *
 {
     bool is_away = rc != OK;
     if (is_away && !x->is_away) {
-        log_warn("spans are dropped, the collector does not take them: %s", e->text);
+        log_failure(LOG_LEVEL_WARN, err_name(e->code),
+                    "spans are dropped, the collector does not take them: %s", e->text);
     } else if (!is_away && x->is_away) {
         log_info("the collector takes spans again");
     }

@@ -195,11 +195,11 @@ static int run_service(const struct service_definition *d, void *settings)
     s.checks = checks_new();
     if (ops_start(d->name, s.checks, common->bind_address, (int)common->ops_port, &s.ops, &e) !=
         OK) {
-        log_error("ops port: %s", e.text);
+        log_failure(LOG_LEVEL_ERROR, err_name(e.code), "ops port: %s", e.text);
     } else if (start_exporter(d->name, common, &exporter, &e) != OK) {
-        log_error("traces: %s", e.text);
+        log_failure(LOG_LEVEL_ERROR, err_name(e.code), "traces: %s", e.text);
     } else if (d->start(&s, settings, &s.state, &e) != OK) {
-        log_error("start: %s", e.text);
+        log_failure(LOG_LEVEL_ERROR, err_name(e.code), "start: %s", e.text);
     } else {
         log_start(&s, settings);
         exit_code = run_started(&s, common);
@@ -220,7 +220,8 @@ static int run_configured(const struct service_definition *d, const struct servi
 
     log_init(d->name, LOG_LEVEL_INFO, LOG_FORMAT_AUTO);
     if (config_load(d->keys, d->key_count, settings, &e) != OK) {
-        log_error("configuration: %s (%s --help lists all variables)", e.text, d->name);
+        log_failure(LOG_LEVEL_ERROR, err_name(e.code),
+                    "configuration: %s (%s --help lists all variables)", e.text, d->name);
         return EXIT_USAGE;
     }
     const struct config_common *common = settings;
