@@ -82,7 +82,7 @@ static void reply_token(const struct auth *auth, struct http_request *r,
     const enum err code = keyring_sign(auth->keyring, auth->settings->issuer,
                                        auth->settings->audience, &claims, &token, &e);
     if (code != OK) {
-        log_error("no token could be signed: %s", e.text);
+        log_failure(LOG_LEVEL_ERROR, err_name(e.code), "no token could be signed: %s", e.text);
         http_reply_problem(r, code == ERR_BUSY ? PROBLEM_UNAVAILABLE : PROBLEM_INTERNAL,
                            "The token could not be made. Try again later.");
         return;
@@ -191,7 +191,8 @@ static bool is_account_in_force(const struct auth *auth, struct http_request *r,
         return false;
     }
     if (code != OK) {
-        log_warn("a token was validated without its account: %s", e.text);
+        log_failure(LOG_LEVEL_WARN, err_name(e.code),
+                    "a token was validated without its account: %s", e.text);
     }
     return true;
 }
@@ -236,7 +237,7 @@ static void handle_jwks(struct http_request *r, void *ctx)
     AUTO(mem_free) char *json = NULL;
     struct error e;
     if (keyring_jwks(auth->keyring, &json, &e) != OK) {
-        log_warn("no key set: %s", e.text);
+        log_failure(LOG_LEVEL_WARN, err_name(e.code), "no key set: %s", e.text);
         http_reply_problem(r, PROBLEM_UNAVAILABLE, "The keys are not available right now.");
         http_reply_header(r, "Retry-After", "5");
         return;

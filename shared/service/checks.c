@@ -124,9 +124,9 @@ static void report_result(struct check *item, enum err err, const struct error *
         return;
     }
     if (item->info_only) {
-        log_warn("%s: %s", item->name, e->text);
+        log_failure(LOG_LEVEL_WARN, err_name(err), "%s: %s", item->name, e->text);
     } else {
-        log_warn("not ready: %s: %s", item->name, e->text);
+        log_failure(LOG_LEVEL_WARN, err_name(err), "not ready: %s: %s", item->name, e->text);
     }
 }
 
