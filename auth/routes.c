@@ -17,11 +17,13 @@
 
 /* ---- metrics ---- */
 
-static const int codes[] = { 200, 400, 401, 403, 404, 405, 413, 429, 431, 500, 503 };
+/* 0: the client went away before its answer. */
+static const int codes[] = { 0, 200, 400, 401, 403, 404, 405, 413, 429, 431, 500, 503 };
 
 #define CODES(route)                                                                               \
-    route ",200", route ",400", route ",401", route ",403", route ",404", route ",405",            \
-        route ",413", route ",429", route ",431", route ",500", route ",503", route ",other"
+    route ",none", route ",200", route ",400", route ",401", route ",403", route ",404",           \
+        route ",405", route ",413", route ",429", route ",431", route ",500", route ",503",        \
+        route ",other"
 #define CODE_COUNT (ARRAY_LEN(codes) + 1)
 
 static const char *const request_labels[] = { CODES("/login,POST"), CODES("/validate,POST"),
@@ -40,7 +42,8 @@ static const double duration_buckets[] = { 0.001, 0.005, 0.01, 0.025, 0.05, 0.1,
                                            0.25,  0.5,   1,    2.5,   5 };
 
 static struct metric requests_total = { .name = "unreel_http_requests_total",
-                                        .help = "HTTP requests answered",
+                                        .help = "HTTP requests that ended, by status; none: "
+                                                "the client went away before",
                                         .type = METRIC_COUNTER,
                                         .label = "route,method,code",
                                         .values = request_labels };

@@ -54,7 +54,8 @@ extern struct metric metric_http_requests, metric_http_duration, metric_upload_b
 
 /* Registers the metrics above, with the routes as labels. Once, at start. */
 void gateway_metrics_register(const struct http_route *routes, size_t route_count);
-/* Which value of metric_http_requests an answer counts as; route NULL: none matched. */
+/* Which value of metric_http_requests an answer counts as; route NULL: none matched; status 0: the
+ * client went away before it was answered. */
 size_t gateway_metrics_request(const struct http_route *routes, size_t route_count,
                                const struct http_route *route, int status);
 

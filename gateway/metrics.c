@@ -4,7 +4,8 @@
 
 #include "core/banned.h"
 
-static const char *const status_classes[] = { "2xx", "3xx", "4xx", "5xx" };
+/* The first for a client that went away before its answer: nobody's failure here. */
+static const char *const status_classes[] = { "none", "2xx", "3xx", "4xx", "5xx" };
 static const char *const states[] = {
     "queued", "running", "succeeded", "failed", "cancelled", NULL
 };
@@ -16,7 +17,7 @@ static const double seconds[] = { 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
 
 struct metric metric_http_requests = {
     .name = "unreel_http_requests_total",
-    .help = "Requests answered, by class of status.",
+    .help = "Requests that ended, by class of status; none: the client went away before.",
     .type = METRIC_COUNTER,
     .label = "route,method,code",
 };
@@ -145,12 +146,19 @@ static const char *const *request_labels(const struct http_route *routes, size_t
     return labels;
 }
 
+static size_t status_class(int status)
+{
+    if (status == 0) {
+        return 0;
+    }
+    return status >= 200 && status < 600 ? (size_t)(status / 100 - 1)
+                                         : ARRAY_LEN(status_classes) - 1;
+}
+
 size_t gateway_metrics_request(const struct http_route *routes, size_t route_count,
                                const struct http_route *route, int status)
 {
     size_t class_count = ARRAY_LEN(status_classes);
-    size_t status_class = status >= 200 && status < 600 ? (size_t)(status / 100 - 2)
-                                                        : class_count - 1;
     size_t i = route == NULL ? route_count : 0;
 
     /* The server may have made a copy of the table. */
@@ -158,7 +166,7 @@ size_t gateway_metrics_request(const struct http_route *routes, size_t route_cou
                                strcmp(routes[i].method, route->method) != 0)) {
         i++;
     }
-    return i * class_count + status_class;
+    return i * class_count + status_class(status);
 }
 
 void gateway_metrics_register(const struct http_route *routes, size_t route_count)

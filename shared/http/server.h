@@ -55,7 +55,7 @@ struct http_server_options {
      * and returns true, or sets a reply and returns false. */
     bool (*authorize)(struct http_request *r, enum http_access access, void *ctx);
     /* Called when a request has ended, for metrics and the access log. `route` is NULL when none
-     * matched. */
+     * matched, `status` 0 when the client went away before its answer. */
     void (*observe)(const struct http_request *r, const struct http_route *route, int status,
                     int64_t duration_us, void *ctx);
     /* 0: 256. Over it, one that is idle or slow is closed for each new one; at twice as many, new

@@ -4,6 +4,7 @@ import json
 import re
 import socket
 import subprocess
+import time
 from urllib.parse import urlsplit
 
 import pytest
@@ -174,10 +175,14 @@ def test_bad_option(stack, user, nothing_left, query):
     assert query.split("=")[0] in answer.json()["detail"]
 
 
+def requests_by_code(service, code):
+    counts = re.findall(rf'^unreel_http_requests_total{{.*code="{code}"}} (\d+)$', service.ops("/metrics").text, re.M)
+    return sum(int(count) for count in counts)
+
+
 def refusals(stack):
     """How many requests the gateway has refused."""
-    counts = re.findall(r'^unreel_http_requests_total{.*code="4xx"} (\d+)$', stack.gateway.ops("/metrics").text, re.M)
-    return sum(int(count) for count in counts)
+    return requests_by_code(stack.gateway, "4xx")
 
 
 def test_body_over_the_limit(stack, user, nothing_left):
@@ -220,6 +225,19 @@ def test_body_shorter_than_announced_leaves_nothing(stack, user, nothing_left):
     answer = raw_request(stack, (f"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {user.token}\r\n"
                                  "Content-Length: 500000\r\n\r\n").encode() + b"x" * 300000, half_close=True)
     assert not answer or answer.startswith(b"HTTP/1.1 4"), answer
+
+
+@pytest.mark.parametrize("name, path", [("gateway", "/v1/jobs"), ("auth", "/login")])
+def test_client_that_goes_away_is_no_failure_of_the_service(stack, user, name, path):
+    service = getattr(stack, name)
+    gone, failed = requests_by_code(service, "none"), requests_by_code(service, "5..")
+    parts = urlsplit(service.url)
+    with socket.create_connection((parts.hostname, parts.port), 20) as conversation:
+        conversation.sendall((f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {user.token}\r\n"
+                              "Content-Length: 4000\r\n\r\n").encode() + b"x" * 3000)
+        time.sleep(0.2)
+    wait_until(lambda: requests_by_code(service, "none") == gone + 1, 10, what="the end of the request")
+    assert requests_by_code(service, "5..") == failed
 
 
 @pytest.mark.parametrize("lines", [
