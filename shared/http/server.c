@@ -23,6 +23,9 @@
 #define HARD_LIMIT_FACTOR 2
 /* How long a drain waits for requests on connections that are open. */
 #define SETTLE_MS 250
+/* Until then there may be connections that were accepted and are not counted yet: those that
+ * accept_waiting handed over, and one that the polling thread has just taken. */
+#define HANDOVER_MS 100
 
 static void fill_defaults(struct http_server_options *o)
 {
@@ -228,12 +231,12 @@ unsigned http_server_in_flight(const struct http_server *s)
 {
     /* The lock is no part of what callers see. */
     unsigned n = in_flight_now((struct http_server *)(uintptr_t)s);
-    bool is_settling = atomic_load(&s->is_draining) &&
-                       clock_mono_ms() - atomic_load(&s->drained_at_ms) < SETTLE_MS;
-    if (n > 0 || !is_settling) {
+    int64_t drained_ms = clock_mono_ms() - atomic_load(&s->drained_at_ms);
+    if (n > 0 || !atomic_load(&s->is_draining) || drained_ms >= SETTLE_MS) {
         return n;
     }
-    return MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections;
+    n = MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections;
+    return n == 0 && drained_ms < HANDOVER_MS ? 1 : n;
 }
 
 static void wait_for_requests(struct http_server *s, int64_t timeout_ms)

@@ -79,7 +79,7 @@ int http_server_port(const struct http_server *s);
  * at once. Thread-safe. */
 void http_server_drain(struct http_server *s);
 /* Requests in hand. When a drain has just begun, open connections too: their requests may be on
- * their way. */
+ * their way; and never 0 in its first 100 ms. */
 unsigned http_server_in_flight(const struct http_server *s);
 /* Drains, waits up to timeout_ms for requests in hand, stops and frees. NULL is fine. */
 void http_server_stop(struct http_server *s, int64_t timeout_ms);

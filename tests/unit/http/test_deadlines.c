@@ -247,6 +247,34 @@ static void draining_answers_who_is_connected(void **state)
     }
 }
 
+/* Drains and stops as a service does: as soon as nothing is in hand. */
+static void drain_and_stop(void)
+{
+    int64_t end_ms = now_ms() + 5000;
+    http_server_drain(server);
+    assert_true(http_server_in_flight(server) > 0);
+    while (http_server_in_flight(server) > 0 && now_ms() < end_ms) {
+        clock_sleep_ms(1);
+    }
+    http_server_stop(server, 0);
+    server = NULL;
+}
+
+/* Between the kernel's accepting and the server's counting nothing is seen of a connection. */
+static void draining_counts_who_was_connected_just_now(void **state)
+{
+    for (int round = 0; round < 10; round++) {
+        int fd = fixture_connect(port);
+        fixture_send_text(fd, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+        drain_and_stop();
+        struct answer a = fixture_read(fd, false);
+        assert_int_equal(a.status, 200);
+        answer_release(&a);
+        close(fd);
+        assert_int_equal(serve(state), 0);
+    }
+}
+
 static void draining_waits_a_moment_for_a_request(void **state)
 {
     (void)state;
@@ -348,6 +376,7 @@ int main(void)
         SERVED_BY(one_thread_serves_many, start_single),
         SERVED(draining_finishes_what_was_begun),
         SERVED(draining_answers_who_is_connected),
+        SERVED(draining_counts_who_was_connected_just_now),
         SERVED(draining_waits_a_moment_for_a_request),
         SERVED(handlers_that_wait_hear_of_the_drain),
         SERVED(handlers_that_wait_hear_of_a_client_that_left),
