@@ -186,7 +186,8 @@ int http_server_port(const struct http_server *s)
     return s->port;
 }
 
-/* Takes those whom the kernel has connected already, and would reset. */
+/* Takes those whom the kernel has connected already, and would reset: no more than its queue holds,
+ * for others may go on to connect. */
 static void accept_waiting(struct http_server *s)
 {
     union {
@@ -194,7 +195,7 @@ static void accept_waiting(struct http_server *s)
         struct sockaddr_storage all;
     } from;
 
-    for (;;) {
+    for (int i = 0; i < LISTEN_BACKLOG; i++) {
         socklen_t len = sizeof(from);
         int fd = accept4(s->listen_fd, &from.any, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd < 0 && errno != ECONNABORTED && errno != EINTR) {

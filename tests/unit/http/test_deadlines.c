@@ -2,6 +2,7 @@
 #include "fixture.h"
 #include "routes.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -275,6 +276,30 @@ static void draining_counts_who_was_connected_just_now(void **state)
     }
 }
 
+/* A port that somebody never stops to call. */
+int __real_accept4(int fd, struct sockaddr *from, socklen_t *len, int flags);
+int __wrap_accept4(int fd, struct sockaddr *from, socklen_t *len, int flags);
+static int calls_left;
+
+int __wrap_accept4(int fd, struct sockaddr *from, socklen_t *len, int flags)
+{
+    if (calls_left == 0) {
+        return __real_accept4(fd, from, len, flags);
+    }
+    calls_left--;
+    errno = ECONNABORTED;
+    return -1;
+}
+
+static void draining_ends_while_others_go_on_to_connect(void **state)
+{
+    (void)state;
+    calls_left = 5000;
+    http_server_drain(server);
+    assert_int_equal(calls_left, 5000 - 1024); /* the length of the kernel's queue */
+    calls_left = 0;
+}
+
 static void draining_waits_a_moment_for_a_request(void **state)
 {
     (void)state;
@@ -377,6 +402,7 @@ int main(void)
         SERVED(draining_finishes_what_was_begun),
         SERVED(draining_answers_who_is_connected),
         SERVED(draining_counts_who_was_connected_just_now),
+        SERVED(draining_ends_while_others_go_on_to_connect),
         SERVED(draining_waits_a_moment_for_a_request),
         SERVED(handlers_that_wait_hear_of_the_drain),
         SERVED(handlers_that_wait_hear_of_a_client_that_left),
