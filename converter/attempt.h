@@ -19,6 +19,8 @@ enum attempt_result {
 enum attempt_result attempt_run(struct converter *c, struct job *job,
                                 struct queue_message *message);
 
+/* metrics.c: how long it had waited before it was claimed, just now. */
+void converter_metrics_claimed(const struct job *job);
 /* metrics.c: counts the attempt, and the job when it has ended. */
 void converter_metrics_count(enum attempt_result result, const struct job *job);
 

@@ -46,8 +46,8 @@ static struct metric last_completed = GAUGE("unreel_last_job_completed_timestamp
                                             "Unix time of the last job that ended here.");
 struct metric metric_job_duration = SECONDS("unreel_job_duration_seconds",
                                             "Wall time of successful attempts.");
-struct metric metric_queue_wait = SECONDS("unreel_job_queue_wait_seconds",
-                                          "Time from queued to claimed.");
+static struct metric queue_wait = SECONDS("unreel_job_queue_wait_seconds",
+                                          "Time from queued, or from when it was due, to claimed.");
 struct metric metric_jobs_in_flight = GAUGE("unreel_jobs_in_flight", "Jobs being converted.");
 struct metric metric_media = COUNTER("unreel_job_media_seconds_total",
                                      "Seconds of sound converted.");
@@ -90,6 +90,15 @@ static size_t job_label(const struct job *job)
                                               : (size_t)(job->error.problem - FIRST_PROBLEM) + 1;
 }
 
+void converter_metrics_claimed(const struct job *job)
+{
+    bool has_waited_for_try = job->run_at_ms > job->queued_at_ms;
+    int64_t since_ms = has_waited_for_try ? job->run_at_ms : job->queued_at_ms;
+    int64_t wait_ms = clock_wall_ms() - since_ms;
+    /* The clock of whoever queued it may be ahead of ours. */
+    metric_observe(&queue_wait, 0, wait_ms > 0 ? (double)wait_ms / 1e3 : 0);
+}
+
 void converter_metrics_count(enum attempt_result result, const struct job *job)
 {
     static const enum outcome others[] = {
@@ -114,7 +123,7 @@ void converter_metrics_register(void)
     metric_register(&attempts_total);
     metric_register(&last_completed);
     metric_register(&metric_job_duration);
-    metric_register(&metric_queue_wait);
+    metric_register(&queue_wait);
     metric_register(&metric_jobs_in_flight);
     metric_register(&metric_media);
     metric_register(&metric_input_bytes);

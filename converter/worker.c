@@ -115,7 +115,7 @@ static enum queue_verdict run_claimed(struct converter *c, struct job *job,
     metric_add(&metric_jobs_in_flight, 0, 1);
     log_context_user(job->user_id);
     log_context_attempt(job->attempt);
-    metric_observe(&metric_queue_wait, 0, (double)(clock_wall_ms() - job->queued_at_ms) / 1e3);
+    converter_metrics_claimed(job);
     log_info("attempt %d of %lld bytes", job->attempt, (long long)job->size_bytes);
     enum attempt_result result = attempt_run(c, job, message);
     converter_metrics_count(result, job);

@@ -38,8 +38,7 @@ struct converter {
 };
 
 extern struct metric metric_job_duration, metric_jobs_in_flight, metric_media, metric_input_bytes,
-    metric_fetched_bytes, metric_output_bytes, metric_queue_wait, metric_sandbox_kills,
-    metric_landlock_abi;
+    metric_fetched_bytes, metric_output_bytes, metric_sandbox_kills, metric_landlock_abi;
 void converter_metrics_register(void);
 
 /* Starts settings->slots threads that take from c->consumer. */

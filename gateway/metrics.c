@@ -86,7 +86,7 @@ struct metric metric_outbox_oldest_age = {
 
 struct metric metric_queued_oldest_age = {
     .name = "unreel_jobs_queued_oldest_age_seconds",
-    .help = "Age of the oldest queued job, but for those that wait for their next try.",
+    .help = "How long the oldest queued job has waited, but for those that wait for a try.",
     .type = METRIC_GAUGE,
 };
 

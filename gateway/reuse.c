@@ -1,5 +1,6 @@
 #include "reuse.h"
 
+#include "core/clock.h"
 #include "core/log.h"
 
 #include "core/banned.h"
@@ -34,6 +35,7 @@ bool reuse_find(struct gateway *g, const struct job *job, struct job *ret_first)
 
 enum err reuse_create(struct gateway *g, struct job *job, const struct job *first, struct error *e)
 {
+    job->queued_at_ms = clock_wall_ms();
     enum err rc = jobs_create_same(g->jobs, job, first, e);
     if (rc != OK) {
         return rc;

@@ -17,6 +17,7 @@ static const int wait_poll_ms = 50;
 
 enum err submit_job(struct gateway *g, struct job *job, struct error *e)
 {
+    job->queued_at_ms = clock_wall_ms(); /* its upload may have taken hours */
     enum err rc = jobs_create(g->jobs, job, e);
     if (rc == OK) {
         log_info("job accepted: %lld bytes", (long long)job->size_bytes);

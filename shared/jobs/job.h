@@ -143,7 +143,9 @@ struct job {
     int output_count;
     struct job_output outputs[JOB_OUTPUTS_MAX];
     struct job_error error;
-    int64_t created_at_ms, queued_at_ms, started_at_ms, finished_at_ms, expires_at_ms;
+    int64_t created_at_ms; /* when its upload began */
+    int64_t queued_at_ms;  /* the last time: by its upload's end, or given back */
+    int64_t started_at_ms, finished_at_ms, expires_at_ms;
     int64_t lease_until_ms; /* while running */
     int64_t run_at_ms;      /* while queued: not before */
     bool published;         /* while queued: the broker confirmed its message */

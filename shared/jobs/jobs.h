@@ -72,8 +72,8 @@ enum err jobs_count(struct jobs *s, int64_t ret_counts[JOB_STATE_MAX], struct er
 struct jobs_backlog {
     int64_t outbox_count;     /* jobs whose message is due and not published, of both queues */
     int64_t outbox_oldest_ms; /* since when the first of them is due; 0: none is */
-    int64_t queued_oldest_ms; /* when the oldest queued job was made, but for those that wait for
-                                 their next try; 0: there is none */
+    int64_t queued_oldest_ms; /* since when the first of those that are queued is, but for those
+                                 that wait for their next try; 0: there is none */
 };
 /* What waits, of all owners: for metrics. */
 enum err jobs_backlog(struct jobs *s, struct jobs_backlog *ret_backlog, struct error *e) MUST_CHECK;

@@ -24,7 +24,7 @@ struct jobs_page {
  * jobs_due_keys beside the record, indexed. */
 enum due_reason {
     DUE_NONE,
-    DUE_FRESH,     /* queued, unpublished, never given back: since queued_at */
+    DUE_FRESH,     /* queued, unpublished, to be run at once: since queued_at */
     DUE_PUBLISH,   /* queued, unpublished, given back: from run_at */
     DUE_REPUBLISH, /* queued, published: since then, or from run_at if that is later */
     DUE_LEASE,     /* running: from lease_until */

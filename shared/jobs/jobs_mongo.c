@@ -367,7 +367,7 @@ static enum err read_backlog(const struct mongo_session *q, const bson_t *outbox
         return mongo_error(&error, "jobs: backlog", e);
     }
     enum err err = read_first(q, outbox, due_names[1], &backlog->outbox_oldest_ms, e);
-    return err == OK ? read_first(q, queued, "created_at", &backlog->queued_oldest_ms, e) : err;
+    return err == OK ? read_first(q, queued, "queued_at", &backlog->queued_oldest_ms, e) : err;
 }
 
 static enum err mongo_backlog(struct jobs *s, int64_t now_ms, struct jobs_backlog *ret_backlog,

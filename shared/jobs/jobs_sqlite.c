@@ -414,8 +414,8 @@ static enum err sqlite_backlog(struct jobs *s, int64_t now_ms, struct jobs_backl
     struct query q;
     enum err err = query_open(&q, s,
                               "SELECT count(*), ifnull(min(due_at), 0),"
-                              " (SELECT ifnull(min(created_at), 0) FROM jobs"
-                              " WHERE state = 'queued' AND due_reason <> 'publish')"
+                              " (SELECT ifnull(min(json_extract(record, '$.queued_at')), 0)"
+                              " FROM jobs WHERE state = 'queued' AND due_reason <> 'publish')"
                               " FROM jobs WHERE due_reason IN ('fresh', 'publish', 'announce')"
                               " AND due_reason <> '' AND due_at <= ?",
                               e);

@@ -101,6 +101,7 @@ static void end_job(struct job *j, enum job_state state)
 static void requeue_job(struct job *j, int64_t run_at_ms)
 {
     j->state = JOB_QUEUED;
+    j->queued_at_ms = clock_wall_ms();
     j->phase = JOB_PHASE_NONE;
     j->run_at_ms = run_at_ms;
     j->lease_until_ms = 0;

@@ -76,11 +76,25 @@ static void test_publish_again_after_give_back(void **state)
     assert_int_equal(due_count, 0);
     assert_true(next_ms == run_at_ms);
     struct job due_now = new_running(LEASE_MS);
-    assert_ok(jobs_give_back(store, &due_now, due_now.queued_at_ms + 1, false, NULL));
-    clock_sleep_ms(3);
+    assert_ok(jobs_give_back(store, &due_now, clock_wall_ms() + 200, false, NULL));
+    clock_sleep_ms(250);
     ask(JOBS_DUE_PUBLISH, 60000, 0, DUE_MAX);
     assert_only(&due_now);
     assert_true(next_ms == run_at_ms);
+}
+
+static void test_give_back_to_be_run_at_once(void **state)
+{
+    (void)state;
+    struct job j = new_running(LEASE_MS);
+    int64_t now_ms = clock_wall_ms();
+    assert_ok(jobs_give_back(store, &j, now_ms, false, NULL));
+    ask(JOBS_DUE_PUBLISH, 0, 0, DUE_MAX);
+    assert_only(&j);
+    /* Whoever gave it back is at it. */
+    ask(JOBS_DUE_PUBLISH, 60000, 0, DUE_MAX);
+    assert_int_equal(due_count, 0);
+    assert_true(next_ms == j.queued_at_ms + 60000 && j.queued_at_ms >= now_ms);
 }
 
 static void test_backlog(void **state)
@@ -92,6 +106,12 @@ static void test_backlog(void **state)
     assert_int_equal(backlog.outbox_oldest_ms, 0);
     assert_int_equal(backlog.queued_oldest_ms, 0);
 
+    /* Its upload took so long that another one was queued before. */
+    struct job slow;
+    job_init(&slow, OWNER);
+    slow.created_at_ms -= 60000;
+    slow.queued_at_ms += 10000;
+    assert_ok(jobs_create(store, &slow, NULL));
     struct job first = new_job(OWNER);
     clock_sleep_ms(3);
     struct job second = new_job(OWNER);
@@ -101,18 +121,19 @@ static void test_backlog(void **state)
     assert_ok(jobs_backlog(store, &backlog, NULL));
     assert_int_equal(backlog.outbox_count, 3);
     assert_true(backlog.outbox_oldest_ms == first.queued_at_ms);
-    assert_true(backlog.queued_oldest_ms == first.created_at_ms);
+    assert_true(backlog.queued_oldest_ms == first.queued_at_ms);
 
     /* Published: no longer in the outbox, still waiting. */
     assert_ok(jobs_mark_published(store, &first, NULL));
     assert_ok(jobs_backlog(store, &backlog, NULL));
     assert_int_equal(backlog.outbox_count, 2);
     assert_true(backlog.outbox_oldest_ms == second.queued_at_ms);
-    assert_true(backlog.queued_oldest_ms == first.created_at_ms);
+    assert_true(backlog.queued_oldest_ms == first.queued_at_ms);
 
     assert_ok(jobs_mark_announced(store, &ended, NULL));
     assert_ok(jobs_remove(store, first.id, NULL, NULL));
     assert_ok(jobs_remove(store, second.id, NULL, NULL));
+    assert_ok(jobs_remove(store, slow.id, NULL, NULL));
     assert_ok(jobs_backlog(store, &backlog, NULL));
     assert_int_equal(backlog.outbox_count, 0);
     assert_int_equal(backlog.queued_oldest_ms, 0); /* the last one waits for its next try */
@@ -264,6 +285,7 @@ const struct CMUnitTest due_cases[] = {
     CASE(test_nothing_is_due),
     CASE(test_publish),
     CASE(test_publish_again_after_give_back),
+    CASE(test_give_back_to_be_run_at_once),
     CASE(test_backlog),
     CASE(test_lost),
     CASE(test_announce),

@@ -406,8 +406,10 @@ static void test_give_back(void **state)
     struct job held = j;
     int64_t run_at_ms = clock_wall_ms() + 60000;
     j.error.problem = PROBLEM_UNAVAILABLE;
+    clock_sleep_ms(3);
     assert_ok(jobs_give_back(store, &j, run_at_ms, true, NULL));
     struct job now = reload(&j);
+    assert_true(now.queued_at_ms > held.started_at_ms && now.created_at_ms == held.created_at_ms);
     assert_int_equal(now.state, JOB_QUEUED);
     assert_int_equal(now.failures, 1);
     assert_int_equal(now.attempt, 1);

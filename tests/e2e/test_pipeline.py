@@ -1,6 +1,8 @@
 """A video in, an MP3 out: what works when nothing fails."""
 import hashlib
 import re
+import time
+from datetime import datetime
 
 import pytest
 from harness import media, webhook
@@ -30,6 +32,20 @@ def test_raw_upload_becomes_an_mp3(stack, user):
     assert done["filename"] == media.clip("m4a").name
     assert done["size_bytes"] == media.clip("m4a").stat().st_size == done["input"]["bytes_read"]
     assert done["sha256"] == hashlib.sha256(media.clip("m4a").read_bytes()).hexdigest()
+
+
+def test_the_time_of_an_upload_is_no_wait_in_the_queue(stack, user):
+    def slowly():
+        whole = media.clip("m4a").read_bytes()
+        yield whole[:5000]
+        time.sleep(3)
+        yield whole[5000:]
+
+    waited = stack.converter.metric("unreel_job_queue_wait_seconds_sum")
+    job = user.wait_job(user.upload_raw(slowly()).json()["id"])
+    times = [datetime.fromisoformat(job[name].replace("Z", "+00:00")) for name in ("created_at", "queued_at")]
+    assert (times[1] - times[0]).total_seconds() >= 3
+    assert stack.converter.metric("unreel_job_queue_wait_seconds_sum") - waited < 1
 
 
 @pytest.mark.parametrize("kind", ["mp4", "mkv", "webm", "mono", "wav", "fast"])

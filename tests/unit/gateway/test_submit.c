@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/clock.h"
 #include "core/text.h"
 #include "gateway.h"
 #include "intake.h"
@@ -21,6 +22,7 @@
 static int status;    /* of the answer */
 static int published; /* jobs that the relay was told of */
 static bool meets_itself;
+static struct job created; /* as it was given to the store */
 
 /* ---- stand-ins for the request and the relay ---- */
 
@@ -93,6 +95,7 @@ enum err __wrap_jobs_create(struct jobs *s, struct job *job, struct error *e);
 enum err __wrap_jobs_create(struct jobs *s, struct job *job, struct error *e)
 {
     enum err rc = __real_jobs_create(s, job, e);
+    created = *job;
     return rc == OK && meets_itself ? err_set(e, ERR_EXISTS, "duplicate") : rc;
 }
 
@@ -178,11 +181,25 @@ static void test_insert_that_meets_itself(void **state)
     }
 }
 
+static void test_queued_when_the_upload_is_over(void **state)
+{
+    struct fixture *f = *state;
+    struct intake *in = NULL;
+    assert_int_equal(intake_new(&f->gateway, "ann@example.org", &in, NULL), OK);
+    assert_int_equal(intake_write(in, "vid", 3, NULL), OK);
+    clock_sleep_ms(20);
+    assert_int_equal(intake_write(in, "eo", 2, NULL), OK);
+    submit_upload(NULL, &f->gateway, in);
+    intake_free(in);
+    assert_in_range(created.queued_at_ms - created.created_at_ms, 20, 5000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_replay, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_insert_that_meets_itself, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_queued_when_the_upload_is_over, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
