@@ -64,30 +64,36 @@ struct metric metric_sandbox_kills = { .name = "unreel_sandbox_kills_total",
 struct metric metric_landlock_abi = GAUGE("unreel_sandbox_landlock_abi",
                                           "Landlock ABI of the kernel; 0: none.");
 
-/* The problems from this one on are those of jobs; "succeeded,none" stands before them and
- * "failed,other" behind. */
+/* The problems from this one on are those of jobs, and one more: an option that the file cannot
+ * meet. "succeeded,none" stands before them and "failed,other" behind. */
 #define FIRST_PROBLEM PROBLEM_UNSUPPORTED_FORMAT
-#define PROBLEM_COUNT ((size_t)(PROBLEM_MAX - FIRST_PROBLEM))
+#define PROBLEM_COUNT ((size_t)(PROBLEM_MAX - FIRST_PROBLEM) + 1)
+
+static size_t problem_index(enum problem p)
+{
+    if (p == PROBLEM_INVALID_OPTION) {
+        return PROBLEM_COUNT - 1;
+    }
+    return p < FIRST_PROBLEM ? PROBLEM_COUNT : (size_t)(p - FIRST_PROBLEM);
+}
 
 /* Live as long as the process. */
 static const char *const *job_labels(void)
 {
     const char **labels = xcalloc(PROBLEM_COUNT + 3, sizeof(*labels));
     labels[0] = "succeeded,none";
-    for (size_t i = 0; i < PROBLEM_COUNT; i++) {
-        labels[i + 1] = xasprintf("failed,%s", problem_info(FIRST_PROBLEM + (enum problem)i)->slug);
-    }
     labels[PROBLEM_COUNT + 1] = "failed,other";
+    for (enum problem p = PROBLEM_NONE + 1; p < PROBLEM_MAX; p++) {
+        if (problem_index(p) < PROBLEM_COUNT) {
+            labels[problem_index(p) + 1] = xasprintf("failed,%s", problem_info(p)->slug);
+        }
+    }
     return labels;
 }
 
 static size_t job_label(const struct job *job)
 {
-    if (job->state == JOB_SUCCEEDED) {
-        return 0;
-    }
-    return job->error.problem < FIRST_PROBLEM ? PROBLEM_COUNT + 1
-                                              : (size_t)(job->error.problem - FIRST_PROBLEM) + 1;
+    return job->state == JOB_SUCCEEDED ? 0 : problem_index(job->error.problem) + 1;
 }
 
 void converter_metrics_claimed(const struct job *job)

@@ -13,6 +13,7 @@
 #include "attempt.h"
 #include "core/clock.h"
 #include "core/mem.h"
+#include "engine/protocol.h"
 
 /* The value of that series, which must be there. */
 static double value_of(const char *series)
@@ -51,10 +52,42 @@ static void test_wait(void **state)
     assert_true(value_of("unreel_job_queue_wait_seconds_count") == ARRAY_LEN(rows));
 }
 
+static bool is_told_by_engine(enum problem p)
+{
+    uint8_t frame[PROTOCOL_HEADER_SIZE + 64];
+    const struct protocol_failed failed = { .problem = p, .detail = "why" };
+    struct protocol_failed back;
+    size_t len = protocol_pack_failed(frame, &failed);
+    return protocol_unpack_failed(frame + PROTOCOL_HEADER_SIZE, len - PROTOCOL_HEADER_SIZE, &back,
+                                  NULL) == OK;
+}
+
+/* What an engine says of its input is not called ours, which `other` is. */
+static void test_reasons(void **state)
+{
+    int told = 0;
+
+    (void)state;
+    for (int p = PROBLEM_NONE + 1; p < PROBLEM_MAX; p++) {
+        if (!is_told_by_engine((enum problem)p)) {
+            continue;
+        }
+        const char *reason = p == PROBLEM_INTERNAL ? "other" : problem_info((enum problem)p)->slug;
+        AUTO(mem_free)
+        char *series = xasprintf("unreel_jobs_total{result=\"failed\",reason=\"%s\"}", reason);
+        const struct job job = { .state = JOB_FAILED, .error.problem = (enum problem)p };
+        converter_metrics_count(ATTEMPT_ENDED, &job);
+        assert_true(value_of(series) == 1);
+        told++;
+    }
+    assert_true(told > 10);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_wait),
+        cmocka_unit_test(test_reasons),
     };
 
     converter_metrics_register();
