@@ -20,7 +20,8 @@ void checks_free(struct checks *c);
 void checks_add(struct checks *c, const char *name, bool info_only,
                 enum err (*run)(void *ctx, struct error *e), void *ctx);
 
-/* Starts the thread: every check at once, then every 5 s, or every second while one fails. */
+/* Starts the thread: every check at once, then every 5 s, or every second while one that
+ * counts fails. */
 enum err checks_start(struct checks *c, struct error *e) MUST_CHECK;
 /* No check begins after this. Returns at once. */
 void checks_cancel(struct checks *c);
