@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "core/clock.h"
 #include "queue/rabbit_incoming.h"
@@ -198,9 +199,35 @@ static void the_back_off_is_bounded(void **state)
     }
 }
 
+int __real_clock_gettime(clockid_t id, struct timespec *ret_now);
+int __wrap_clock_gettime(clockid_t id, struct timespec *ret_now);
+static int wall_is_off_s; /* the wall clock is set back by so much as soon as it was read */
+
+int __wrap_clock_gettime(clockid_t id, struct timespec *ret_now)
+{
+    int result = __real_clock_gettime(id, ret_now);
+    ret_now->tv_sec += id == CLOCK_REALTIME ? wall_is_off_s : 0;
+    return result;
+}
+
+static void a_lock_s_limit_is_no_wall_clock_s(void **state)
+{
+    struct rabbit_queue q = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+    (void)state;
+    assert_true(rabbit_queue_lock(&q, 100));
+    wall_is_off_s = 5;
+    int64_t begun_ms = clock_mono_ms();
+    assert_false(rabbit_queue_lock(&q, 100));
+    assert_in_range(clock_mono_ms() - begun_ms, 100, 3000);
+    wall_is_off_s = 0;
+    assert_int_equal(pthread_mutex_unlock(&q.lock), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_lock_s_limit_is_no_wall_clock_s),
         cmocka_unit_test(urls_are_read),
         cmocka_unit_test(wrong_urls_are_refused),
         cmocka_unit_test(names_carry_the_prefix),
