@@ -186,10 +186,12 @@ static bool is_account_in_force(const struct auth *auth, struct http_request *r,
     struct error e;
     const enum err code = accounts_find_id(auth->accounts, claims->subject, &account, &e);
     if (code == ERR_NOT_FOUND) {
+        log_failure(LOG_LEVEL_INFO, "token-invalid", "refused a token: its account is gone");
         refuse(r, PROBLEM_TOKEN_INVALID, VALIDATION_DENIED, "The account is gone.");
         return false;
     }
     if (code == OK && account.is_disabled) {
+        log_failure(LOG_LEVEL_INFO, "forbidden", "refused a token: its account is disabled");
         refuse(r, PROBLEM_FORBIDDEN, VALIDATION_DENIED, "The account is disabled.");
         return false;
     }
@@ -205,16 +207,21 @@ static void handle_validate(struct http_request *r, void *ctx)
     const struct auth *auth = ctx;
     const char *token = http_request_bearer(r);
     if (token == NULL) {
+        log_failure(LOG_LEVEL_INFO, "unauthenticated", "asked to validate no token");
         refuse(r, PROBLEM_UNAUTHENTICATED, VALIDATION_DENIED, "Send the token as a bearer token.");
         return;
     }
     struct token_claims claims;
     struct error e;
     const enum err code = token_verifier_check(auth->verifier, token, &claims, &e);
+    if (code == OK) {
+        log_context_user(claims.subject);
+    }
     if (code == ERR_TIMEOUT) {
+        log_failure(LOG_LEVEL_INFO, err_name(code), "refused a token: %s", e.text);
         refuse(r, PROBLEM_TOKEN_EXPIRED, VALIDATION_EXPIRED, "The token has expired. Log in.");
     } else if (code == ERR_BUSY) {
-        log_warn("a token could not be validated: %s", e.text);
+        log_failure(LOG_LEVEL_WARN, err_name(code), "a token could not be validated: %s", e.text);
         refuse(r, PROBLEM_UNAVAILABLE, VALIDATION_UNAVAILABLE,
                "Tokens cannot be validated right now.");
     } else if (code != OK) {

@@ -12,6 +12,7 @@ bool access_authorize(struct http_request *r, enum http_access access, void *ctx
     struct gateway *g = ctx;
     const char *token = http_request_bearer(r);
     if (token == NULL) {
+        log_failure(LOG_LEVEL_INFO, "unauthenticated", "a request without a token was refused");
         http_reply_header(r, "WWW-Authenticate", "Bearer");
         http_reply_problem(r, PROBLEM_UNAUTHENTICATED,
                            "Send the token from /login as `Authorization: Bearer ...`.");

@@ -3,7 +3,6 @@ import base64
 import json
 import re
 import socket
-import subprocess
 import time
 from urllib.parse import urlsplit
 
@@ -13,6 +12,7 @@ from harness import media
 from harness.client import problem_of
 from harness.service import Service
 from harness.stack import ADMIN
+from harness.tokens import altered, base64url, signature
 from harness.wait import wait_until
 
 
@@ -54,25 +54,6 @@ def test_bad_token(stack, header, problem):
 
 def with_token(stack, token):
     return requests.get(stack.gateway.url + "/v1/jobs", headers={"Authorization": "Bearer " + token}, timeout=30)
-
-
-def base64url(data):
-    return base64.urlsafe_b64encode(data).decode().rstrip("=")
-
-
-def altered(token, changes):
-    """Head and claims of a token, some claims changed; not signed."""
-    head, claims, _ = token.split(".")
-    body = json.loads(base64.urlsafe_b64decode(claims + "=="))
-    return f"{head}.{base64url(json.dumps({**body, **changes}).encode())}"
-
-
-def signature(text, key):
-    """ES256 by openssl: its DER holds the two numbers that a token wants side by side."""
-    der = subprocess.run(["openssl", "dgst", "-sha256", "-sign", key], input=text.encode(), capture_output=True, check=True).stdout
-    r_len = der[3]
-    r, s = der[4:4 + r_len], der[6 + r_len:]
-    return base64url(b"".join(int.from_bytes(number, "big").to_bytes(32, "big") for number in (r, s)))
 
 
 def test_token_of_another_user_cannot_be_forged(stack, user):

@@ -7,6 +7,7 @@ import requests
 from harness import media, webhook
 from harness.client import Client
 from harness.stack import ADMIN
+from harness.tokens import altered, signature
 from harness.wait import wait_until
 
 LEVELS = {"debug", "info", "warn", "error"}
@@ -69,14 +70,43 @@ def test_failure_has_its_code(stack, user):
     assert line["error.code"] == slug and line["attempt"] == 1 and line["level"] == "warn"
 
 
-def test_refusals_have_their_codes(stack):
+def test_refused_login_has_its_code(stack):
     trace_id, headers = caller()
     assert requests.post(stack.gateway.url + "/login", auth=(ADMIN[0], "wrong"), headers=headers, timeout=30).status_code == 401
-    assert requests.get(stack.gateway.url + "/v1/jobs", headers={**headers, "Authorization": "Bearer a.b.c"},
-                        timeout=30).status_code == 401
-    found = grep(stack, trace_id)
-    assert [line["error.code"] for line in found["auth"]] == ["denied"]
-    assert [line["error.code"] for line in found["gateway"]] == ["denied"]
+    assert [line["error.code"] for line in grep(stack, trace_id)["auth"]] == ["denied"]
+
+
+def expired(stack, token):
+    text = altered(token, {"exp": 1000000000, "iat": 999990000})
+    return f"{text}.{signature(text, stack.signing_key)}"
+
+
+@pytest.mark.parametrize("name, send, path", [("gateway", requests.get, "/v1/jobs"), ("auth", requests.post, "/validate")])
+@pytest.mark.parametrize("make_token, code", [
+    (lambda stack, token: None, "unauthenticated"),
+    (lambda stack, token: "a.b.c", "denied"),
+    (expired, "timeout"),
+], ids=["none", "nonsense", "expired"])
+def test_refused_token_leaves_one_line(stack, user, name, send, path, make_token, code):
+    token = make_token(stack, user.token)
+    trace_id, headers = caller()
+    if token:
+        headers["Authorization"] = "Bearer " + token
+    assert send(getattr(stack, name).url + path, headers=headers, timeout=30).status_code == 401
+    line, = grep(stack, trace_id)[name]
+    assert line["error.code"] == code and line["level"] in ("info", "warn")
+
+
+@pytest.mark.parametrize("verb, code", [("disable", "forbidden"), ("remove", "token-invalid")])
+def test_token_of_an_account_that_is_no_more_leaves_one_line(stack, verb, code):
+    address = f"{verb}d@example.com"
+    token = stack.add_user(address).token
+    stack.change_user(verb, address)
+    trace_id, headers = caller()
+    headers["Authorization"] = "Bearer " + token
+    assert requests.post(stack.auth.url + "/validate", headers=headers, timeout=30).status_code in (401, 403)
+    line, = grep(stack, trace_id)["auth"]
+    assert line["error.code"] == code and line["user_id"]
 
 
 @pytest.mark.parametrize("name", ["auth", "gateway", "converter0", "notifier"])

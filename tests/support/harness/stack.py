@@ -86,8 +86,12 @@ class Stack:
 
     def add_user(self, address, password="a password of a user"):
         """Makes an account as the operator does, and logs in."""
+        self.change_user("add", address, "--password-stdin", text=password + "\n")
+        return Client(self.gateway.url, address, password)
+
+    def change_user(self, *arguments, text=None):
+        """unreel user ..."""
         env = clean_environment(self.workdir)
         env["UNREEL_ACCOUNTS_URL"] = self.engines.accounts_url
-        subprocess.run([self.binaries / "unreel", "user", "add", address, "--password-stdin"], env=env, check=True,
-                       input=password + "\n", text=True, stdout=subprocess.DEVNULL)
-        return Client(self.gateway.url, address, password)
+        subprocess.run([self.binaries / "unreel", "user", *arguments], env=env, check=True, input=text, text=True,
+                       stdout=subprocess.DEVNULL)
