@@ -111,11 +111,6 @@ void log_context_attempt(int attempt)
     context.attempt = attempt;
 }
 
-const char *log_trace_id(void)
-{
-    return context.trace_id;
-}
-
 /* All or nothing, so that a cut never leaves half an escape or half a character. */
 static bool put(struct line *l, const char *bytes, size_t len)
 {

@@ -37,8 +37,6 @@ void log_context(const char *trace_id, const char *job_id);
 void log_context_job(const char *job_id);
 void log_context_user(const char *user_id);
 void log_context_attempt(int attempt);
-/* The thread's trace id, "" when none. Valid until the next log_context on this thread. */
-const char *log_trace_id(void);
 
 /* "ann@example.org" -> "a…@example.org" into dst. Returns dst. */
 #define LOG_MASK_SIZE 96

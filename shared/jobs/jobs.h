@@ -91,7 +91,6 @@ enum err jobs_claim(struct jobs *s, const char *id, int64_t lease_ms, const char
 /* The calls below are for the holder of a claim; `job` is its copy and is updated. When the record
  * is no longer running by this claim: ERR_CANCELLED (it was cancelled, or removed) or
  * ERR_CONFLICT (another attempt has it, or it has ended otherwise). */
-enum err jobs_renew(struct jobs *s, struct job *job, int64_t lease_ms, struct error *e) MUST_CHECK;
 /* Stores job->phase, job->progress and job->input, and renews the lease. */
 enum err jobs_progress(struct jobs *s, struct job *job, int64_t lease_ms,
                        struct error *e) MUST_CHECK;

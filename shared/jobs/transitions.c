@@ -217,30 +217,15 @@ static enum err run_held(struct jobs *s, struct job *job, step_function *step,
     return err == ERR_NOT_FOUND ? err_set(e, ERR_CANCELLED, "the job was removed") : err;
 }
 
-static enum err step_renew(struct job *j, const void *arg, bool *ret_is_done, struct error *e)
+static enum err step_progress(struct job *j, const void *arg, bool *ret_is_done, struct error *e)
 {
     const struct holding *h = arg;
     (void)ret_is_done;
     enum err err = check_claim(j, h->job, e);
-    if (err == OK) {
-        j->lease_until_ms = clock_wall_ms() + h->lease_ms;
-    }
-    return err;
-}
-
-enum err jobs_renew(struct jobs *s, struct job *job, int64_t lease_ms, struct error *e)
-{
-    const struct holding h = { .job = job, .lease_ms = lease_ms };
-    return run_held(s, job, step_renew, &h, e);
-}
-
-static enum err step_progress(struct job *j, const void *arg, bool *ret_is_done, struct error *e)
-{
-    const struct holding *h = arg;
-    enum err err = step_renew(j, arg, ret_is_done, e);
     if (err != OK) {
         return err;
     }
+    j->lease_until_ms = clock_wall_ms() + h->lease_ms;
     int64_t seq = j->progress.seq;
     j->phase = h->job->phase;
     j->input = h->job->input;

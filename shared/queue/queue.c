@@ -214,11 +214,6 @@ const char *queue_message_id(const struct queue_message *m)
     return m->id;
 }
 
-const char *queue_message_traceparent(const struct queue_message *m)
-{
-    return m->traceparent;
-}
-
 enum err queue_extend(struct queue_message *m, struct error *e)
 {
     return m->ops->extend(m, e);

@@ -65,8 +65,6 @@ const void *queue_message_body(const struct queue_message *m, size_t *ret_len);
 bool queue_message_is_redelivered(const struct queue_message *m);
 /* The same when it is redelivered; "" when it carries none. Lives as long as the message. */
 const char *queue_message_id(const struct queue_message *m);
-/* "" when it carries none. */
-const char *queue_message_traceparent(const struct queue_message *m);
 /* Begins the span of handling a message that came from queue `name`, a child of what put it there;
  * of `traceparent`, what its body says, when the message does not tell. */
 void queue_begin_span(struct span *s, const char *name, const struct queue_message *m,

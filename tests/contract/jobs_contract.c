@@ -347,7 +347,7 @@ static void test_two_handles_see_each_other(void **state)
     assert_ok(jobs_claim(second, j.id, LEASE_MS, "", false, &got, NULL));
     assert_int_equal(reload(&j).state, JOB_RUNNING);
     assert_ok(jobs_cancel(store, j.id, OWNER, &j, NULL));
-    assert_err(ERR_CANCELLED, jobs_renew(second, &got, LEASE_MS, NULL));
+    assert_err(ERR_CANCELLED, jobs_progress(second, &got, LEASE_MS, NULL));
     jobs_close(second);
 }
 

@@ -80,11 +80,6 @@ static enum err call_take_over(struct job *j)
     return jobs_claim(store, j->id, LEASE_MS, "", true, j, NULL);
 }
 
-static enum err call_renew(struct job *j)
-{
-    return jobs_renew(store, j, LEASE_MS, NULL);
-}
-
 static enum err call_progress(struct job *j)
 {
     return jobs_progress(store, j, LEASE_MS, NULL);
@@ -153,7 +148,6 @@ static const struct {
     /*                                          queued not due running expired taken  back   succ   failed canc   removed */
     { "claim",          call_claim,          { OK,    CONFL, CONFL, OK,    CONFL, OK,    ENDED, ENDED, ENDED, NONE } },
     { "take over",      call_take_over,      { OK,    CONFL, OK,    OK,    OK,    OK,    ENDED, ENDED, ENDED, NONE } },
-    { "renew",          call_renew,          { CONFL, CONFL, OK,    OK,    CONFL, CONFL, CONFL, CONFL, CANC,  CANC } },
     { "progress",       call_progress,       { CONFL, CONFL, OK,    OK,    CONFL, CONFL, CONFL, CONFL, CANC,  CANC } },
     { "succeed",        call_succeed,        { CONFL, CONFL, OK,    OK,    CONFL, CONFL, CONFL, CONFL, CANC,  CANC } },
     { "give back",      call_give_back,      { CONFL, CONFL, OK,    OK,    CONFL, CONFL, CONFL, CONFL, CANC,  CANC } },
@@ -331,12 +325,12 @@ static void test_only_its_own_message_takes_over(void **state)
     assert_int_equal(other.attempt, 4);
 }
 
-/* A thread that renews must not bring back a job that its own attempt has ended. */
+/* A thread that tells of progress must not bring back a job that its own attempt has ended. */
 static void test_an_ended_copy_claims_nothing(void **state)
 {
     (void)state;
     struct job j = new_ended(JOB_SUCCEEDED);
-    assert_err(ERR_CONFLICT, jobs_renew(store, &j, LEASE_MS, NULL));
+    assert_err(ERR_CONFLICT, jobs_progress(store, &j, LEASE_MS, NULL));
     assert_err(ERR_CONFLICT, jobs_give_back(store, &j, 0, true, NULL));
     assert_int_equal(reload(&j).state, JOB_SUCCEEDED);
 }
@@ -347,14 +341,13 @@ static void test_an_old_attempt_is_fenced(void **state)
     struct job old = new_running(LEASE_MS);
     struct job current;
     assert_ok(jobs_claim(store, old.id, LEASE_MS, "", true, &current, NULL));
-    assert_err(ERR_CONFLICT, jobs_renew(store, &old, LEASE_MS, NULL));
     assert_err(ERR_CONFLICT, jobs_progress(store, &old, LEASE_MS, NULL));
     struct job late = old;
     late.state = JOB_SUCCEEDED;
     id_new(late.mp3_fid);
     assert_err(ERR_CONFLICT, jobs_finish(store, &late, NULL));
     assert_err(ERR_CONFLICT, jobs_give_back(store, &old, 0, true, NULL));
-    assert_ok(jobs_renew(store, &current, LEASE_MS, NULL));
+    assert_ok(jobs_progress(store, &current, LEASE_MS, NULL));
     struct job ignored;
     assert_ok(jobs_cancel(store, old.id, NULL, &ignored, NULL));
     current.state = JOB_SUCCEEDED;
@@ -458,7 +451,7 @@ static void test_foreign_finish(void **state)
     assert_ok(jobs_finish_foreign(store, j.id, mp3_fid, &got, NULL));
     assert_int_equal(got.state, JOB_SUCCEEDED);
     assert_string_equal(got.mp3_fid, mp3_fid);
-    assert_err(ERR_CONFLICT, jobs_renew(store, &j, LEASE_MS, NULL));
+    assert_err(ERR_CONFLICT, jobs_progress(store, &j, LEASE_MS, NULL));
 }
 
 static void test_cancel_sends_no_mail(void **state)

@@ -147,7 +147,6 @@ static void test_text_line(void **state)
     (void)state;
     log_init("unreel-test", LOG_LEVEL_DEBUG, LOG_FORMAT_TEXT);
     log_context("abc\n\"", NULL);
-    assert_string_equal(log_trace_id(), "abc??");
     begin_capture();
     log_debug("quote \" and\nnewline \x1b[0m");
     end_capture(output, sizeof(output));
@@ -194,6 +193,7 @@ static void test_threads_have_their_own_context(void **state)
     for (size_t i = 0; i < ARRAY_LEN(threads); i++) {
         assert_int_equal(pthread_join(threads[i], NULL), 0);
     }
+    log_info("line"); /* here there is none */
     end_capture(output, sizeof(output));
     static const char wanted[] = "\"service\":\"t\",\"msg\":\"line\",\"trace_id\":\"";
     const char *at = strstr(output, wanted);
@@ -206,7 +206,6 @@ static void test_threads_have_their_own_context(void **state)
     for (size_t i = 0; i < ARRAY_LEN(counts); i++) {
         assert_int_equal(counts[i], 100);
     }
-    assert_string_equal(log_trace_id(), "");
 }
 
 static void test_mask(void **state)
