@@ -353,3 +353,12 @@ enum err blobs_list_orphans(struct blobs *b, int64_t before_ms, char (*ret_ids)[
 {
     return counted(OP_LIST, b->ops->list_orphans(b, before_ms, ret_ids, max, ret_count, e));
 }
+
+enum err blobs_list(struct blobs *b, char cursor[ID_SIZE], struct blob_entry *ret_entries,
+                    size_t max, size_t *ret_count, struct error *e)
+{
+    if (max == 0 || (cursor[0] != '\0' && !id_is_valid(cursor))) {
+        return err_set(e, ERR_INVALID, "blobs: a page of none, or behind what is no id");
+    }
+    return counted(OP_LIST, b->ops->list(b, cursor, ret_entries, max, ret_count, e));
+}

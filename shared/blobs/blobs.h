@@ -40,6 +40,13 @@ struct blob_stat {
     int64_t created_at_ms;
 };
 
+struct blob_entry {
+    char id[ID_SIZE];
+    int64_t size_bytes;
+    int64_t committed_at_ms; /* by the clock of who committed it, or of the disk; 0 when another
+                                program put it here */
+};
+
 /* url: "mongodb://..." (database = bucket, collections fs.files and fs.chunks, made with their
  * indexes) or "file:FOLDER" (FOLDER/bucket is made). max_parallel: threads that will call at once.
  * Does not need the server to be up. */
@@ -94,5 +101,10 @@ enum err blobs_descriptor(struct blobs *b, const char *id, int *ret_fd, struct e
  * them. */
 enum err blobs_list_orphans(struct blobs *b, int64_t before_ms, char (*ret_ids)[ID_SIZE],
                             size_t max, size_t *ret_count, struct error *e) MUST_CHECK;
+/* Committed blobs in the order of their ids: up to max (at least 1) of those behind cursor, which
+ * is "" at first, moves on with each call, and is "" again when the last of them was listed. A call
+ * may list fewer than max before that. */
+enum err blobs_list(struct blobs *b, char cursor[ID_SIZE], struct blob_entry *ret_entries,
+                    size_t max, size_t *ret_count, struct error *e) MUST_CHECK;
 
 #endif

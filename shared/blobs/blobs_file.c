@@ -204,11 +204,28 @@ static bool is_name(const char *name, const char *suffix, char ret_id[ID_SIZE])
     return true;
 }
 
+static int64_t changed_ms(const struct stat *st)
+{
+    return (int64_t)st->st_mtim.tv_sec * 1000 + st->st_mtim.tv_nsec / 1000000;
+}
+
 static bool is_older(int dir_fd, const char *name, int64_t before_ms)
 {
     struct stat st;
-    return fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-           (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000 < before_ms;
+    return fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && changed_ms(&st) < before_ms;
+}
+
+/* NULL: errno says why. */
+static DIR *open_listing(int dir_fd)
+{
+    int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+    if (dir == NULL && fd >= 0) {
+        int errnum = errno;
+        (void)close(fd);
+        errno = errnum;
+    }
+    return dir;
 }
 
 /* Whether the entry shows an orphan. On the way it clears what crashes leave behind: the ID.part of
@@ -235,14 +252,9 @@ static enum err file_list_orphans(struct blobs *b, int64_t before_ms, char (*ret
                                   size_t max, size_t *ret_count, struct error *e)
 {
     int dir_fd = file_dir_of(b);
-    int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+    DIR *dir = open_listing(dir_fd);
     if (dir == NULL) {
-        int errnum = errno;
-        if (fd >= 0) {
-            (void)close(fd);
-        }
-        return file_error(errnum, "list the folder of blobs", e);
+        return file_error(errno, "list the folder of blobs", e);
     }
     size_t count = 0;
     while (count < max) {
@@ -253,6 +265,68 @@ static enum err file_list_orphans(struct blobs *b, int64_t before_ms, char (*ret
         count += is_orphan(dir_fd, entry->d_name, before_ms, ret_ids[count]);
     }
     (void)closedir(dir);
+    *ret_count = count;
+    return OK;
+}
+
+/* Keeps the first max ids, in order; the rest of an entry is not yet known. Returns the count. */
+static size_t keep_first(struct blob_entry *entries, size_t count, size_t max, const char *id)
+{
+    size_t at = count;
+    while (at > 0 && strcmp(entries[at - 1].id, id) > 0) {
+        at--;
+    }
+    if (at == max) {
+        return count;
+    }
+    count += count < max;
+    memmove(&entries[at + 1], &entries[at], (count - at - 1) * sizeof(*entries));
+    memcpy(entries[at].id, id, ID_SIZE);
+    return count;
+}
+
+/* False: it has gone meanwhile, or is no file. The description is written at the commit, the data
+ * maybe long before; what somebody put here has none. */
+static bool describe_entry(int dir_fd, struct blob_entry *entry)
+{
+    struct file_names names;
+    struct stat st;
+    file_names_make(&names, entry->id);
+    if (fstatat(dir_fd, names.data, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode)) {
+        return false;
+    }
+    entry->size_bytes = st.st_size;
+    entry->committed_at_ms = fstatat(dir_fd, names.json, &st, AT_SYMLINK_NOFOLLOW) == 0
+                                 ? changed_ms(&st)
+                                 : 0;
+    return true;
+}
+
+static enum err file_list(struct blobs *b, char cursor[ID_SIZE], struct blob_entry *ret_entries,
+                          size_t max, size_t *ret_count, struct error *e)
+{
+    int dir_fd = file_dir_of(b);
+    DIR *dir = open_listing(dir_fd);
+    if (dir == NULL) {
+        return file_error(errno, "list the folder of blobs", e);
+    }
+    size_t found = 0;
+    const struct dirent *entry = NULL;
+    while ((entry = readdir(dir)) != NULL) { /* NOLINT(concurrency-mt-unsafe): own DIR */
+        char id[ID_SIZE];
+        if (is_name(entry->d_name, "", id) && strcmp(id, cursor) > 0) {
+            found = keep_first(ret_entries, found, max, id);
+        }
+    }
+    (void)closedir(dir);
+    (void)text_copy(cursor, ID_SIZE, found == max ? ret_entries[max - 1].id : "");
+    size_t count = 0;
+    for (size_t i = 0; i < found; i++) {
+        struct blob_entry listed = ret_entries[i];
+        if (describe_entry(dir_fd, &listed)) {
+            ret_entries[count++] = listed;
+        }
+    }
     *ret_count = count;
     return OK;
 }
@@ -277,4 +351,5 @@ const struct blobs_ops blobs_file_ops = {
     .remove = file_remove,
     .descriptor = file_descriptor,
     .list_orphans = file_list_orphans,
+    .list = file_list,
 };

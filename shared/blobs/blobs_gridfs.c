@@ -326,6 +326,79 @@ static enum err gridfs_list_orphans(struct blobs *b, int64_t before_ms, char (*r
     return err;
 }
 
+/* Behind the id `cursor`; ids that are no ObjectIds, which other programs may have, compare with
+ * none. */
+static mongoc_cursor_t *find_files(struct gridfs_session *s, const char *cursor, size_t max)
+{
+    bson_oid_t after;
+    gridfs_oid(&after, cursor[0] != '\0' ? cursor : "000000000000000000000000");
+    int64_t limit = (int64_t)max;
+    bson_t *filter = BCON_NEW("_id", "{", "$gt", BCON_OID(&after), "}");
+    bson_t *opts = BCON_NEW("sort", "{", "_id", BCON_INT32(1), "}", "limit", BCON_INT64(limit),
+                            "projection", "{", "length", BCON_INT32(1), "chunkSize", BCON_INT32(1),
+                            "metadata.committedAt", BCON_INT32(1), "}");
+    mongoc_cursor_t *found = mongoc_collection_find_with_opts(s->files, filter, opts, NULL);
+    bson_destroy(filter);
+    bson_destroy(opts);
+    return found;
+}
+
+/* False: it is nothing that we could have written. */
+static bool read_entry(const bson_t *doc, struct blob_entry *entry)
+{
+    struct gridfs_file file;
+    bson_iter_t it;
+    if (!bson_iter_init_find(&it, doc, "_id") || !BSON_ITER_HOLDS_OID(&it)) {
+        return false;
+    }
+    bson_oid_to_string(bson_iter_oid(&it), entry->id);
+    if (gridfs_decode_file(doc, &file, NULL) != OK) {
+        return false;
+    }
+    entry->size_bytes = file.length;
+    entry->committed_at_ms = file.committed_at_ms;
+    return true;
+}
+
+static enum err list_files(struct gridfs_session *s, char cursor[ID_SIZE],
+                           struct blob_entry *ret_entries, size_t max, size_t *ret_count,
+                           struct error *e)
+{
+    const bson_t *doc = NULL;
+    bson_error_t error;
+    enum err err = OK;
+    size_t seen = 0;
+    size_t count = 0;
+    struct blob_entry entry = { .id = "" };
+    mongoc_cursor_t *found = find_files(s, cursor, max);
+    for (; seen < max && mongoc_cursor_next(found, &doc); seen++) {
+        if (read_entry(doc, &entry)) {
+            ret_entries[count++] = entry;
+        }
+    }
+    if (mongoc_cursor_error(found, &error)) {
+        err = mongo_error(&error, "list files", e);
+    }
+    mongoc_cursor_destroy(found);
+    if (err == OK) {
+        (void)text_copy(cursor, ID_SIZE, seen == max ? entry.id : "");
+        *ret_count = count;
+    }
+    return err;
+}
+
+static enum err gridfs_list(struct blobs *b, char cursor[ID_SIZE], struct blob_entry *ret_entries,
+                            size_t max, size_t *ret_count, struct error *e)
+{
+    struct gridfs_session s;
+    enum err err = gridfs_begin(gridfs_of(b), &s, e);
+    if (err == OK) {
+        err = list_files(&s, cursor, ret_entries, max, ret_count, e);
+        gridfs_end(&s);
+    }
+    return err;
+}
+
 const struct blobs_ops blobs_gridfs_ops = {
     .has_fast_read_back = false,
     .open = gridfs_open,
@@ -346,4 +419,5 @@ const struct blobs_ops blobs_gridfs_ops = {
     .remove = gridfs_remove,
     .descriptor = gridfs_descriptor,
     .list_orphans = gridfs_list_orphans,
+    .list = gridfs_list,
 };

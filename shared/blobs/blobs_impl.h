@@ -66,6 +66,9 @@ struct blobs_ops {
     enum err (*descriptor)(struct blobs *b, const char *id, int *ret_fd, struct error *e);
     enum err (*list_orphans)(struct blobs *b, int64_t before_ms, char (*ret_ids)[ID_SIZE],
                              size_t max, size_t *ret_count, struct error *e);
+    /* cursor is "" or an id, max is not 0. */
+    enum err (*list)(struct blobs *b, char cursor[ID_SIZE], struct blob_entry *ret_entries,
+                     size_t max, size_t *ret_count, struct error *e);
 };
 
 extern const struct blobs_ops blobs_file_ops;

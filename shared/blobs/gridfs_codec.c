@@ -54,11 +54,14 @@ static void find_text(const bson_t *doc, const char *key, char *dst, size_t size
     }
 }
 
+/* 0 unless there is a date under the dotted key. */
 static int64_t find_date(const bson_t *doc, const char *key)
 {
     bson_iter_t it;
-    if (bson_iter_init_find(&it, doc, key) && BSON_ITER_HOLDS_DATE_TIME(&it)) {
-        return bson_iter_date_time(&it);
+    bson_iter_t found;
+    if (bson_iter_init(&it, doc) && bson_iter_find_descendant(&it, key, &found) &&
+        BSON_ITER_HOLDS_DATE_TIME(&found)) {
+        return bson_iter_date_time(&found);
     }
     return 0;
 }
@@ -83,6 +86,7 @@ enum err gridfs_decode_file(const bson_t *doc, struct gridfs_file *ret, struct e
         return err_set(e, ERR_CORRUPT, "gridfs: a file of more chunks than there are numbers");
     }
     f.uploaded_at_ms = find_date(doc, "uploadDate");
+    f.committed_at_ms = find_date(doc, "metadata.committedAt");
     find_text(doc, "filename", f.filename, sizeof(f.filename));
     find_text(doc, "metadata.owner", f.owner, sizeof(f.owner));
     find_text(doc, "metadata.sha256", f.sha256, sizeof(f.sha256));
@@ -140,6 +144,7 @@ void gridfs_encode_file(bson_t *doc, const bson_oid_t *id, const struct gridfs_f
     BSON_APPEND_UTF8(&metadata, "owner", file->owner);
     BSON_APPEND_UTF8(&metadata, "sha256", file->sha256);
     BSON_APPEND_UTF8(&metadata, "contentType", content_type);
+    BSON_APPEND_DATE_TIME(&metadata, "committedAt", file->committed_at_ms);
     bson_append_document_end(doc, &metadata);
 }
 

@@ -25,7 +25,8 @@
 struct gridfs_file {
     int64_t length;
     int64_t chunk_size;
-    int64_t uploaded_at_ms;
+    int64_t uploaded_at_ms;  /* when it was begun */
+    int64_t committed_at_ms; /* 0 when another driver wrote it */
     char sha256[BLOB_SHA256_SIZE];
     char owner[BLOB_OWNER_SIZE];
     char filename[BLOB_FILENAME_SIZE];

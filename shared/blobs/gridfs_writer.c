@@ -440,7 +440,8 @@ static enum err insert_file(struct gridfs_writer *w, struct gridfs_session *s, c
 {
     struct gridfs_file file = { .length = w->base.size_bytes,
                                 .chunk_size = GRIDFS_CHUNK_SIZE,
-                                .uploaded_at_ms = w->upload.created_at_ms };
+                                .uploaded_at_ms = w->upload.created_at_ms,
+                                .committed_at_ms = clock_wall_ms() };
     (void)text_copy(file.sha256, sizeof(file.sha256), sha256);
     (void)text_copy(file.owner, sizeof(file.owner), w->upload.owner);
     (void)text_copy(file.filename, sizeof(file.filename), w->upload.filename);

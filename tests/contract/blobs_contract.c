@@ -156,7 +156,7 @@ static int run_bucket(const char *bucket)
         (void)fprintf(stderr, "cannot open: %s\n", e.text);
         return 1;
     }
-    int failed = run_basic_cases() + run_shared_cases();
+    int failed = run_basic_cases() + run_list_cases() + run_shared_cases();
     if (engine.folder == NULL) {
         failed += run_gridfs_cases();
     }

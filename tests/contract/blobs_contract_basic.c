@@ -366,41 +366,6 @@ static void check_remove_while_written(void **state)
     assert_false(store_has_trace(id));
 }
 
-static bool lists(int64_t before_ms, size_t max, size_t *ret_count)
-{
-    static char ids[100][ID_SIZE];
-    bool is_listed = false;
-    assert_int_equal(blobs_list_orphans(engine.other, before_ms, ids, max, ret_count, NULL), OK);
-    assert_true(*ret_count <= max);
-    for (size_t i = 0; i < *ret_count; i++) {
-        is_listed = is_listed || strcmp(ids[i], id) == 0;
-    }
-    return is_listed;
-}
-
-static void check_orphans(void **state)
-{
-    char committed[ID_SIZE];
-    char suspended[ID_SIZE];
-    size_t count = 0;
-    int64_t before = clock_wall_ms() - 1000;
-    (void)state;
-    memcpy(suspended, id, sizeof(suspended));
-    struct blob_writer *w = create();
-    assert_int_equal(write_span(w, 14, 0, 300000, 100000), OK);
-    assert_int_equal(blob_suspend(w, NULL), OK);
-    assert_false(lists(before, 100, &count));
-    assert_true(lists(clock_wall_ms() + 60000, 100, &count));
-    assert_false(lists(clock_wall_ms() + 60000, 0, &count));
-    id_new(committed);
-    memcpy(id, committed, sizeof(id));
-    assert_int_equal(put_blob(engine.blobs, id, 15, 300000, 100000), OK);
-    assert_false(lists(clock_wall_ms() + 60000, 100, &count));
-    memcpy(id, suspended, sizeof(id));
-    assert_int_equal(blobs_remove(engine.other, id, NULL), OK);
-    assert_false(lists(clock_wall_ms() + 60000, 100, &count));
-}
-
 static void check_descriptor(void **state)
 {
     uint8_t bytes[1000];
@@ -438,8 +403,8 @@ int run_basic_cases(void)
         CASE(check_abort),           CASE(check_suspend_and_resume),
         CASE(check_many_stops),      CASE(check_rewrite),
         CASE(check_rewrite_limits),  CASE(check_remove),
-        CASE(check_orphans),         CASE(check_remove_while_written),
-        CASE(check_descriptor),      CASE(check_readiness),
+        CASE(check_descriptor),      CASE(check_remove_while_written),
+        CASE(check_readiness),
     };
     return cmocka_run_group_tests(cases, NULL, NULL);
 }

@@ -179,6 +179,39 @@ static void check_foreign_file(void **state)
     assert_memory_equal(stored, bytes + 90, 160);
 }
 
+/* Files of other drivers are listed as such, broken ones and ids that are none of ours passed over;
+ * page after page, to the end. */
+static void check_foreign_list(void **state)
+{
+    struct blob_entry page[2];
+    char cursor[ID_SIZE] = "";
+    size_t count = 0;
+    int foreign = 0;
+    int ours = 0;
+    (void)state;
+    insert(files,
+           BCON_NEW("_id", BCON_OID(&oid), "length", BCON_INT32(250), "chunkSize", BCON_INT32(100),
+                    "uploadDate", BCON_DATE_TIME(1000), "metadata", BCON_NULL));
+    AUTO(mem_free) char *broken = xasprintf("broken %s", id);
+    insert(files, BCON_NEW("_id", BCON_UTF8(broken), "length", BCON_INT32(1)));
+    insert(files, BCON_NEW("length", BCON_INT32(1)));
+    char put[ID_SIZE];
+    id_new(put);
+    assert_int_equal(put_blob(engine.blobs, put, 47, 100, 100), OK);
+    do {
+        assert_int_equal(blobs_list(engine.blobs, cursor, page, ARRAY_LEN(page), &count, NULL), OK);
+        for (size_t i = 0; i < count; i++) {
+            foreign += strcmp(page[i].id, id) == 0 && page[i].committed_at_ms == 0;
+            ours += strcmp(page[i].id, put) == 0 && page[i].committed_at_ms > 0;
+        }
+    } while (cursor[0] != '\0');
+    assert_int_equal(foreign, 1);
+    assert_int_equal(ours, 1);
+    bson_t *by_name = BCON_NEW("_id", BCON_UTF8(broken));
+    assert_true(mongoc_collection_delete_one(files, by_name, NULL, NULL, NULL));
+    bson_destroy(by_name);
+}
+
 /* The answer to an insert was lost, but it had worked. */
 static void check_repeated_chunk(void **state)
 {
@@ -309,6 +342,7 @@ int run_gridfs_cases(void)
         CASE(check_foreign_chunk),        CASE(check_stale_mark),
         CASE(check_broken_removal),       CASE(check_documents),
         CASE(check_server_down),          CASE(check_hidden_password),
+        CASE(check_foreign_list),
     };
     return cmocka_run_group_tests(cases, connect_raw, disconnect_raw);
 }

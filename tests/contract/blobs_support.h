@@ -47,8 +47,9 @@ bool store_has_trace(const char *id);
  * + the signal that ended it. */
 int run_role(const char *role, const char *id, unsigned seed, int64_t from, int64_t to);
 
-/* blobs_contract_basic.c, _shared.c, _gridfs.c: failed tests. */
+/* blobs_contract_basic.c, _list.c, _shared.c, _gridfs.c: failed tests. */
 int run_basic_cases(void);
+int run_list_cases(void);
 int run_shared_cases(void);
 int run_gridfs_cases(void);
 

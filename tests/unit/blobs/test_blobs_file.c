@@ -162,6 +162,11 @@ static void check_foreign_file(void **state)
     assert_true(st.is_committed);
     assert_int_equal(st.size_bytes, 11);
     assert_string_equal(st.sha256, "");
+    struct blob_entry entry;
+    char cursor[ID_SIZE] = "";
+    size_t count = 0;
+    assert_int_equal(blobs_list(blobs, cursor, &entry, 1, &count, NULL), OK);
+    assert_true(count == 1 && entry.size_bytes == 11 && entry.committed_at_ms == 0);
     make_file(".json", "{ broken");
     assert_int_equal(blobs_stat(blobs, id, &st, NULL), ERR_CORRUPT);
 }

@@ -66,6 +66,7 @@ static void check_file_round_trip(void **state)
     struct gridfs_file in = { .length = INT64_C(5) << 32,
                               .chunk_size = GRIDFS_CHUNK_SIZE,
                               .uploaded_at_ms = 1234567890123,
+                              .committed_at_ms = 1234567899999,
                               .owner = "ann@example.org",
                               .filename = "\xc3\xbc.mp4" };
     struct gridfs_file out;
@@ -79,6 +80,7 @@ static void check_file_round_trip(void **state)
     assert_int_equal(out.length, in.length);
     assert_int_equal(out.chunk_size, in.chunk_size);
     assert_int_equal(out.uploaded_at_ms, in.uploaded_at_ms);
+    assert_int_equal(out.committed_at_ms, in.committed_at_ms);
     assert_string_equal(out.sha256, in.sha256);
     assert_string_equal(out.owner, in.owner);
     assert_string_equal(out.filename, in.filename);
@@ -93,14 +95,16 @@ static void check_foreign_texts(void **state)
     (void)state;
     memset(long_name, 'n', sizeof(long_name) - 1);
     long_name[sizeof(long_name) - 1] = '\0';
-    assert_int_equal(decode_file(BCON_NEW("length", BCON_INT32(1), "chunkSize", BCON_INT32(1),
-                                          "filename", BCON_UTF8(long_name), "metadata", "{",
-                                          "sha256", BCON_UTF8("XYZ"), "owner", BCON_INT32(3), "}"),
-                                 &f),
-                     OK);
+    assert_int_equal(
+        decode_file(BCON_NEW("length", BCON_INT32(1), "chunkSize", BCON_INT32(1), "filename",
+                             BCON_UTF8(long_name), "metadata", "{", "sha256", BCON_UTF8("XYZ"),
+                             "owner", BCON_INT32(3), "committedAt", BCON_INT64(1), "}"),
+                    &f),
+        OK);
     assert_int_equal(strlen(f.filename), BLOB_FILENAME_SIZE - 1);
     assert_string_equal(f.sha256, "");
     assert_string_equal(f.owner, "");
+    assert_int_equal(f.committed_at_ms, 0);
     assert_int_equal(decode_file(BCON_NEW("length", BCON_INT32(1), "chunkSize", BCON_INT32(1),
                                           "metadata", BCON_UTF8("text"), "filename", BCON_NULL),
                                  &f),
