@@ -91,6 +91,12 @@ enum err jobs_get_by_video(struct jobs *s, const char *video_fid, struct job *re
     return err == ERR_NOT_FOUND ? s->ops->find(s, JOBS_BY_VIDEO, NULL, video_fid, ret_job, e) : err;
 }
 
+enum err jobs_get_by_upload(struct jobs *s, const char *fid, struct job *ret_job, struct error *e)
+{
+    return id_is_valid(fid) ? s->ops->find(s, JOBS_BY_UPLOAD, NULL, fid, ret_job, e)
+                            : no_such_job(e);
+}
+
 enum err jobs_get_by_mp3(struct jobs *s, const char *mp3_fid, const char *owner,
                          struct job *ret_job, struct error *e)
 {

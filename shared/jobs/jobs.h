@@ -29,6 +29,10 @@ enum err jobs_get(struct jobs *s, const char *id, const char *owner, struct job 
 /* By the id of its source video: a job that has not ended if there is one, else the newest. */
 enum err jobs_get_by_video(struct jobs *s, const char *video_fid, struct job *ret_job,
                            struct error *e) MUST_CHECK;
+/* By the id of a file that came with it, its video or its cover: any job that names it, in
+ * any state. */
+enum err jobs_get_by_upload(struct jobs *s, const char *fid, struct job *ret_job,
+                            struct error *e) MUST_CHECK;
 /* By the id of one of its outputs; the oldest when several jobs share the file. Finds any job that
  * names it, in any state: a file whose id gives ERR_NOT_FOUND here is nobody's. */
 enum err jobs_get_by_mp3(struct jobs *s, const char *mp3_fid, const char *owner,

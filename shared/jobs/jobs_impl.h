@@ -56,6 +56,7 @@ struct jobs_due_range {
 enum jobs_find_by {
     JOBS_BY_KEY,       /* owner and idempotency key; at most one */
     JOBS_BY_MP3,       /* mp3_fid, or the fid of an output: the oldest */
+    JOBS_BY_UPLOAD,    /* video_fid or cover_fid: any of them */
     JOBS_BY_VIDEO,     /* video_fid: the newest */
     JOBS_BY_VIDEO_OPEN /* video_fid: the newest that has not ended */
 };

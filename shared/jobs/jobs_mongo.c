@@ -233,6 +233,15 @@ static enum err mongo_remove(struct jobs *s, const char *id, struct error *e)
     return err;
 }
 
+/* One of the two members has the id. */
+static void append_either(bson_t *filter, const char *first, const char *second, const char *id)
+{
+    bson_oid_t oid;
+    bson_oid_init_from_string(&oid, id);
+    BCON_APPEND(filter, "$or", "[", "{", first, BCON_OID(&oid), "}", "{", second, BCON_OID(&oid),
+                "}", "]");
+}
+
 static enum err mongo_find(struct jobs *s, enum jobs_find_by by, const char *owner,
                            const char *value, struct job *ret_job, struct error *e)
 {
@@ -249,10 +258,9 @@ static enum err mongo_find(struct jobs *s, enum jobs_find_by by, const char *own
         AUTO(mem_free) char *key = join_key(owner, value);
         (void)BSON_APPEND_UTF8(filter, "key", key);
     } else if (by == JOBS_BY_MP3) {
-        bson_oid_t oid;
-        bson_oid_init_from_string(&oid, value);
-        BCON_APPEND(filter, "$or", "[", "{", "mp3_fid", BCON_OID(&oid), "}", "{", "outputs.file_id",
-                    BCON_OID(&oid), "}", "]");
+        append_either(filter, "mp3_fid", "outputs.file_id", value);
+    } else if (by == JOBS_BY_UPLOAD) {
+        append_either(filter, "video_fid", "cover_fid", value);
     } else {
         append_id(filter, "video_fid", value);
     }

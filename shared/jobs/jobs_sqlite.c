@@ -144,6 +144,7 @@ static void bind_columns(struct query *q, const struct job *j, const char *recor
     query_text(q, job_state_name(j->state));
     query_text(q, j->tag);
     query_text(q, j->video_fid);
+    query_text(q, j->cover_fid);
     query_text(q, j->mp3_fid);
     query_text(q, j->sha256);
     query_text(q, j->same_as);
@@ -219,9 +220,9 @@ static enum err sqlite_insert(struct jobs *s, const struct job *job, struct erro
     struct query q;
     enum err err = query_open(&q, s,
                               "INSERT INTO jobs (owner, idempotency_key, state, tag, video_fid,"
-                              " mp3_fid, sha256, same_as, created_at, due_reason, due_at,"
-                              " notice_reason, notice_at, rev, record, id)"
-                              " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                              " cover_fid, mp3_fid, sha256, same_as, created_at, due_reason,"
+                              " due_at, notice_reason, notice_at, rev, record, id)"
+                              " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                               e);
     if (err != OK) {
         return err;
@@ -264,9 +265,9 @@ static enum err sqlite_swap(struct jobs *s, const struct job *job, int64_t expec
     struct query q;
     enum err err = query_open(&q, s,
                               "UPDATE jobs SET owner = ?, idempotency_key = ?, state = ?, tag = ?,"
-                              " video_fid = ?, mp3_fid = ?, sha256 = ?, same_as = ?,"
-                              " created_at = ?, due_reason = ?, due_at = ?, notice_reason = ?,"
-                              " notice_at = ?, rev = ?, record = ?"
+                              " video_fid = ?, cover_fid = ?, mp3_fid = ?, sha256 = ?,"
+                              " same_as = ?, created_at = ?, due_reason = ?, due_at = ?,"
+                              " notice_reason = ?, notice_at = ?, rev = ?, record = ?"
                               " WHERE id = ? AND rev = ?",
                               e);
     if (err != OK) {
@@ -306,6 +307,8 @@ static enum err sqlite_find(struct jobs *s, enum jobs_find_by by, const char *ow
                         " (SELECT id FROM jobs WHERE mp3_fid = ?1 AND mp3_fid <> ''"
                         " UNION ALL SELECT job_id FROM job_mp3s WHERE fid = ?1)"
                         " ORDER BY created_at, id LIMIT 1",
+        [JOBS_BY_UPLOAD] = "SELECT record FROM jobs WHERE video_fid = ?1"
+                           " OR (cover_fid = ?1 AND cover_fid <> '') LIMIT 1",
         [JOBS_BY_VIDEO] = "SELECT record FROM jobs WHERE video_fid = ?"
                           " ORDER BY created_at DESC, id DESC LIMIT 1",
         [JOBS_BY_VIDEO_OPEN] = "SELECT record FROM jobs WHERE video_fid = ?"

@@ -38,6 +38,7 @@ static const char indexes_json[] =
     "{'name': 'age', 'key': {'created_at': -1, '_id': -1}},"
     "{'name': 'state', 'key': {'state': 1, 'created_at': -1, '_id': -1}},"
     "{'name': 'video', 'key': {'video_fid': 1}},"
+    "{'name': 'cover', 'key': {'cover_fid': 1}},"
     "{'name': 'mp3', 'key': {'mp3_fid': 1}},"
     "{'name': 'output', 'key': {'outputs.file_id': 1}},"
     "{'name': 'due', 'key': {'due_reason': 1, 'due_at': 1}},"

@@ -108,7 +108,8 @@ static void insert_old(struct sqlite3 *conn, const struct job *j)
     assert_ok(sqlite_db_exec(conn, sql, NULL));
 }
 
-/* A file from before MP3s were shared: its jobs are found by their content, and their outputs. */
+/* A file from before MP3s were shared: its jobs are found by their content, their outputs, and the
+ * picture that came with them. */
 static void test_an_old_file_is_migrated(void **state)
 {
     char url[256];
@@ -121,6 +122,7 @@ static void test_an_old_file_is_migrated(void **state)
     j.output_count = 2;
     id_new(j.outputs[0].fid);
     id_new(j.outputs[1].fid);
+    id_new(j.cover_fid);
     memcpy(j.video_fid, j.id, ID_SIZE);
     memcpy(j.mp3_fid, j.outputs[0].fid, ID_SIZE);
     (void)text_copy(j.sha256, sizeof(j.sha256), "00ff");
@@ -140,6 +142,8 @@ static void test_an_old_file_is_migrated(void **state)
     (void)text_copy(again.sha256, sizeof(again.sha256), "00ff");
     assert_ok(jobs_open(url, 1, &s, NULL));
     assert_ok(jobs_find_same(s, &again, &got, NULL));
+    assert_same(&j, &got);
+    assert_ok(jobs_get_by_upload(s, j.cover_fid, &got, NULL));
     assert_same(&j, &got);
     assert_ok(jobs_create_same(s, &again, &got, NULL));
     assert_int_equal(again.state, JOB_SUCCEEDED);

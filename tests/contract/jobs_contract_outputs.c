@@ -43,6 +43,59 @@ static void test_outputs(void **state)
     }
 }
 
+/* Whoever names a file that came with an upload is found by it, as long as there is one. */
+static void test_uploads(void **state)
+{
+    (void)state;
+
+    static const enum job_state states[] = { JOB_QUEUED, JOB_RUNNING, JOB_SUCCEEDED, JOB_FAILED,
+                                             JOB_CANCELLED };
+
+    struct job got;
+    for (size_t i = 0; i < ARRAY_LEN(states); i++) {
+        struct job first;
+        struct job second;
+        job_init(&first, OWNER);
+        id_new(first.video_fid);
+        id_new(first.cover_fid);
+        job_init(&second, OWNER);
+        (void)text_copy(second.video_fid, ID_SIZE, first.video_fid);
+        (void)text_copy(second.cover_fid, ID_SIZE, first.cover_fid);
+        const char *const fids[] = { first.video_fid, first.cover_fid };
+        assert_ok(jobs_create(store, &first, NULL));
+        if (states[i] == JOB_CANCELLED) {
+            assert_ok(jobs_cancel(store, first.id, NULL, &first, NULL));
+        } else if (states[i] != JOB_QUEUED) {
+            assert_ok(jobs_claim(store, first.id, LEASE_MS, "", false, &first, NULL));
+            first.state = states[i];
+            first.error.problem = states[i] == JOB_FAILED ? PROBLEM_CORRUPT_INPUT : PROBLEM_NONE;
+            memcpy(first.mp3_fid, first.id, ID_SIZE);
+        }
+        if (states[i] == JOB_SUCCEEDED || states[i] == JOB_FAILED) {
+            assert_ok(jobs_finish(store, &first, NULL));
+        }
+        for (size_t k = 0; k < ARRAY_LEN(fids); k++) {
+            assert_ok(jobs_get_by_upload(store, fids[k], &got, NULL));
+            assert_string_equal(got.id, first.id);
+        }
+        assert_ok(jobs_create(store, &second, NULL));
+        assert_ok(jobs_remove(store, first.id, NULL, NULL));
+        for (size_t k = 0; k < ARRAY_LEN(fids); k++) {
+            assert_ok(jobs_get_by_upload(store, fids[k], &got, NULL));
+            assert_string_equal(got.id, second.id);
+        }
+        assert_ok(jobs_remove(store, second.id, NULL, NULL));
+        for (size_t k = 0; k < ARRAY_LEN(fids); k++) {
+            assert_err(ERR_NOT_FOUND, jobs_get_by_upload(store, fids[k], &got, NULL));
+        }
+    }
+    /* Most jobs have no cover: no file is theirs by that. */
+    struct job plain = new_job(OWNER);
+    assert_err(ERR_NOT_FOUND, jobs_get_by_upload(store, "", &got, NULL));
+    assert_err(ERR_NOT_FOUND, jobs_get_by_upload(store, "x", &got, NULL));
+    assert_ok(jobs_get(store, plain.id, NULL, &got, NULL));
+}
+
 /* A probe succeeds without an MP3; nobody gets a mail about it, and a webhook only who asked. */
 static void test_probe(void **state)
 {
@@ -116,6 +169,7 @@ static void test_largest_record(void **state)
 
 const struct CMUnitTest output_cases[] = {
     CASE(test_outputs),
+    CASE(test_uploads),
     CASE(test_probe),
     CASE(test_largest_record),
 };
