@@ -11,6 +11,7 @@
 
 static const int64_t first_delay_ms = 60 * 1000LL;
 static const int64_t sweep_every_ms = 3600 * 1000LL;
+static const int64_t second_look_ms = 15 * 1000LL;
 
 struct sweeper {
     struct gateway *gateway;
@@ -35,8 +36,9 @@ static enum err remove_orphan(struct blobs *blobs, const char *id, struct error 
 }
 
 /* *ret_left: what is still there, as far as it was seen; untouched when nothing was. */
-static size_t sweep_bucket(struct blobs *blobs, int64_t before_ms, const atomic_bool *is_stopping,
-                           int64_t *ret_left, struct error *ret_first)
+static size_t remove_unfinished(struct blobs *blobs, int64_t before_ms,
+                                const atomic_bool *is_stopping, int64_t *ret_left,
+                                struct error *ret_first)
 {
     AUTO(mem_free) char(*ids)[ID_SIZE] = xcalloc(ORPHANS_MAX, sizeof(*ids));
     size_t count = 0;
@@ -63,28 +65,38 @@ static size_t sweep_bucket(struct blobs *blobs, int64_t before_ms, const atomic_
     return removed;
 }
 
-size_t sweeper_sweep(struct gateway *g, int64_t age_ms, const atomic_bool *is_stopping)
+size_t sweeper_sweep(struct gateway *g, struct sweep *sweep)
 {
-    struct blobs *const buckets[] = { g->videos, g->mp3s }; /* as the metric's values */
-    int64_t before_ms = clock_wall_ms() - age_ms;
+    struct blobs *const buckets[] = { [STRAYS_VIDEOS] = g->videos, [STRAYS_MP3S] = g->mp3s };
+    int64_t before_ms = clock_wall_ms() - sweep->age_ms;
     struct error first = { 0 };
-    size_t removed = 0;
-    for (size_t i = 0; i < ARRAY_LEN(buckets) && !atomic_load(is_stopping); i++) {
-        int64_t left = metric_get(&metric_orphans_left, i);
-        size_t count = sweep_bucket(buckets[i], before_ms, is_stopping, &left, &first);
-        metric_add(&metric_orphans_removed, i, (int64_t)count);
-        metric_set(&metric_orphans_left, i, left);
-        removed += count;
+    size_t unfinished = 0;
+    size_t strays = 0;
+    for (size_t i = 0; i < ARRAY_LEN(buckets) && !atomic_load(sweep->is_stopping); i++) {
+        int64_t *left = sweep->left[i];
+        struct strays_look look = { .bucket = (enum strays_bucket)i,
+                                    .before_ms = before_ms,
+                                    .pause_ms = sweep->pause_ms,
+                                    .is_stopping = sweep->is_stopping };
+        size_t counts[] = {
+            remove_unfinished(buckets[i], before_ms, sweep->is_stopping, &left[0], &first),
+            strays_sweep(g, &look, sweep->cursors[i], &left[1], &first),
+        };
+        metric_add(&metric_orphans_removed, i, (int64_t)(counts[0] + counts[1]));
+        metric_set(&metric_orphans_left, i, left[0] + left[1]);
+        unfinished += counts[0];
+        strays += counts[1];
     }
     if (first.code != OK) {
-        log_warn("some unfinished files could not be removed; the next run tries again: %s",
+        log_warn("some files that nobody needs could not be looked for or removed; the next run "
+                 "tries again: %s",
                  first.text);
     }
-    if (removed > 0) {
-        log_info("%zu unfinished files removed that nobody has written to for %lld s", removed,
-                 (long long)(age_ms / 1000));
+    if (unfinished > 0) {
+        log_info("%zu unfinished files removed that nobody has written to for %lld s", unfinished,
+                 (long long)(sweep->age_ms / 1000));
     }
-    return removed;
+    return unfinished + strays;
 }
 
 /* From three to five quarters of it, so that gateways that start together do not sweep together. */
@@ -96,7 +108,9 @@ static int64_t jittered_ms(int64_t delay_ms)
 static void *run(void *arg)
 {
     struct sweeper *s = arg;
-    int64_t age_ms = s->gateway->settings->orphan_age_s * 1000;
+    struct sweep sweep = { .age_ms = s->gateway->settings->orphan_age_s * 1000,
+                           .pause_ms = second_look_ms,
+                           .is_stopping = &s->is_stopping };
     int64_t next_ms = clock_mono_ms() + jittered_ms(first_delay_ms);
     (void)pthread_mutex_lock(&s->lock);
     while (!atomic_load(&s->is_stopping)) {
@@ -107,7 +121,7 @@ static void *run(void *arg)
             continue;
         }
         (void)pthread_mutex_unlock(&s->lock);
-        (void)sweeper_sweep(s->gateway, age_ms, &s->is_stopping);
+        (void)sweeper_sweep(s->gateway, &sweep);
         next_ms = clock_mono_ms() + jittered_ms(sweep_every_ms);
         (void)pthread_mutex_lock(&s->lock);
     }
