@@ -1,4 +1,6 @@
 """Where a stack keeps its things: in a folder (embedded), or on three servers under names of its own."""
+import contextlib
+import datetime
 import json
 import os
 import secrets
@@ -13,6 +15,10 @@ import pika
 import pymongo
 from bson import ObjectId
 
+from .proxy import Proxy
+
+# The state that each service's records must not come into, when it is held up.
+HELD_UP = {"gateway": "queued", "converter": "succeeded"}
 VARIABLES = ("UNREEL_TEST_MYSQL_URL", "UNREEL_TEST_AMQP_URL", "UNREEL_TEST_MONGODB_URL")
 
 
@@ -40,12 +46,46 @@ class Embedded:
         names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
         return {name.split(".")[0] for name in names if not name.startswith(".")}
 
+    def committed_ids(self, bucket):
+        folder = self.folder / "files" / bucket
+        return {path.name for path in folder.iterdir() if "." not in path.name} if folder.is_dir() else set()
+
+    def age_blob(self, bucket, fid, seconds):
+        """As if it had been committed so long ago."""
+        then = time.time() - seconds
+        os.utime(self.folder / "files" / bucket / f"{fid}.json", (then, then))
+
     def blob_bytes(self, bucket, fid):
         return (self.folder / "files" / bucket / fid).read_bytes()
 
     def remove_blob(self, bucket, fid):
         for path in (self.folder / "files" / bucket).glob(f"{fid}*"):
             path.unlink()
+
+    def held_up_jobs_url(self, _service):
+        return self.jobs_url
+
+    @contextlib.contextmanager
+    def jobs_held_up(self, service):
+        """It cannot store what it is there for; it waits, or tries again."""
+        state = HELD_UP[service]
+        base = sqlite3.connect(self.folder / "jobs.db", timeout=20, isolation_level=None)
+        base.execute("BEGIN IMMEDIATE" if state == "queued" else
+                     f"CREATE TRIGGER held_up BEFORE UPDATE ON jobs WHEN new.state = '{state}' AND old.state <> '{state}' "
+                     "BEGIN SELECT RAISE(ABORT, 'held up'); END")
+        try:
+            yield
+        finally:
+            base.execute("ROLLBACK" if state == "queued" else "DROP TRIGGER held_up")
+            base.close()
+
+    def remove_record(self, job_id):
+        """Its files stay."""
+        base = sqlite3.connect(self.folder / "jobs.db", timeout=20)
+        with base:
+            base.execute("PRAGMA foreign_keys = ON")
+            base.execute("DELETE FROM jobs WHERE id = ?", (job_id,))
+        base.close()
 
     def _queue(self):
         return sqlite3.connect(self.folder / "queue.db", timeout=20, isolation_level=None)
@@ -96,6 +136,7 @@ class Servers:
         self.mongo_prefix = f"e2e{self.key}_"
         self.blobs_url = self.jobs_url = join_query(mongodb, f"prefix={self.mongo_prefix}")
         self.mongo = pymongo.MongoClient(mongodb)
+        self.proxies = {}
 
     def _sql(self, statement):
         where = ["-h", self.mysql.hostname, "-P", str(self.mysql.port or 3306), "-u", self.mysql.username]
@@ -111,11 +152,38 @@ class Servers:
         return ({str(found["_id"]) for found in base["fs.files"].find({}, {"_id": 1})} |
                 {str(fid) for fid in base["fs.chunks"].distinct("files_id")})
 
+    def committed_ids(self, bucket):
+        return {str(found["_id"]) for found in self.blob_database(bucket)["fs.files"].find({}, {"_id": 1})}
+
+    def age_blob(self, bucket, fid, seconds):
+        """As if it had been committed so long ago."""
+        then = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(seconds=seconds)
+        self.blob_database(bucket)["fs.files"].update_one({"_id": ObjectId(fid)}, {"$set": {"metadata.committedAt": then}})
+
     def blob_bytes(self, bucket, fid):
         return gridfs.GridFS(self.blob_database(bucket)).get(ObjectId(fid)).read()
 
     def remove_blob(self, bucket, fid):
         gridfs.GridFS(self.blob_database(bucket)).delete(ObjectId(fid))
+
+    def held_up_jobs_url(self, service):
+        """A service's way to the job store that jobs_held_up() holds up."""
+        where = urlsplit(self.jobs_url)
+        self.proxies[service] = proxy = Proxy(where.hostname, where.port or 27017)
+        return self.jobs_url.replace(where.netloc, "".join(where.netloc.rpartition("@")[:2]) + f"127.0.0.1:{proxy.port}")
+
+    @contextlib.contextmanager
+    def jobs_held_up(self, service):
+        """It cannot store what it is there for; it waits."""
+        self.proxies[service].held = HELD_UP[service].encode()
+        try:
+            yield
+        finally:
+            self.proxies[service].held = None
+
+    def remove_record(self, job_id):
+        """Its files stay."""
+        self.mongo[self.mongo_prefix + "unreel"]["jobs"].delete_one({"_id": ObjectId(job_id)})
 
     def move_output(self, from_id, to_id):
         """A job's MP3 becomes the second one of another job; its own record goes."""
@@ -141,6 +209,8 @@ class Servers:
         return count
 
     def remove(self):
+        for proxy in self.proxies.values():
+            proxy.close()
         self._sql(f"DROP DATABASE {self.database}")
         for name in self.mongo.list_database_names():
             if name.startswith(self.mongo_prefix):
