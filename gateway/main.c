@@ -68,7 +68,7 @@ static const struct config_key keys[] = {
       "a job that has waited this long for its message is published again", 1, 86400, NULL },
     PIPELINE_MAX_FAILURES_KEY(AT(max_failures)),
     { "UNREEL_ORPHAN_AGE_S", CONFIG_INT, AT(orphan_age_s), "86400",
-      "seconds without a byte after which a file that was never finished is removed", 21600,
+      "seconds after which a file is removed that was never finished, or that no job names", 21600,
       31536000, NULL },
 };
 

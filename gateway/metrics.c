@@ -116,7 +116,7 @@ struct metric metric_queue_dead = {
 
 struct metric metric_orphans_removed = {
     .name = "unreel_orphans_removed_total",
-    .help = "Files that nobody finished, removed.",
+    .help = "Files that nobody finished, or that no record names, removed.",
     .type = METRIC_COUNTER,
     .label = "bucket",
     .values = buckets,
@@ -124,7 +124,7 @@ struct metric metric_orphans_removed = {
 
 struct metric metric_orphans_left = {
     .name = "unreel_orphans_left",
-    .help = "Files that nobody finished and that the last sweep could not remove.",
+    .help = "Files that nobody finished, or that no record names, and that the last sweep left.",
     .type = METRIC_GAUGE,
     .label = "bucket",
     .values = buckets,
