@@ -1,4 +1,5 @@
-"""Functions that have a safer twin here are not used, tests included (core/banned.h poisons them in our code only)."""
+"""Functions that have a safer twin here are not used, tests included (core/banned.h poisons them in our code only).
+And a line of the log that says why something failed has its error.code: it is log_failure's."""
 import re
 
 import tree
@@ -7,6 +8,7 @@ BANNED = ("strcpy stpcpy strcat strncpy strncat sprintf vsprintf gets strtok ato
           "ctime asctime rand srand tmpnam tempnam mktemp alloca vfork readdir_r").split()
 # A test may start a command that it wrote itself.
 BANNED_IN_CODE = BANNED + ["system", "popen"]
+UNCODED = re.compile(r"\blog_(?:warn|error)\([^;]*\w(?:\.|->)text\b")
 CALL = re.compile(r"(?<![\w.>])(\w+)\s*\(")
 
 
@@ -17,6 +19,9 @@ def problems():
             for match in filter(lambda found: found.group(1) in banned, CALL.finditer(line)):
                 yield f"{tree.relative(path)}:{number}: {match.group(1)} is banned"
     for path in tree.files(".c", folders=tree.CODE):
+        code = tree.code_of(path)
+        for match in UNCODED.finditer(code):
+            yield f"{tree.relative(path)}:{code.count(chr(10), 0, match.start()) + 1}: a failure without its code: log_failure"
         includes = re.findall(r'^\s*#\s*include\s+(\S+)', path.read_text(), re.M)
         if not includes or includes[-1] != '"core/banned.h"':
             yield f'{tree.relative(path)}: "core/banned.h" is not the last include'
