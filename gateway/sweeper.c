@@ -88,9 +88,10 @@ size_t sweeper_sweep(struct gateway *g, struct sweep *sweep)
         strays += counts[1];
     }
     if (first.code != OK) {
-        log_warn("some files that nobody needs could not be looked for or removed; the next run "
-                 "tries again: %s",
-                 first.text);
+        log_failure(LOG_LEVEL_WARN, err_name(first.code),
+                    "some files that nobody needs could not be looked for or removed; the next run "
+                    "tries again: %s",
+                    first.text);
     }
     if (unfinished > 0) {
         log_info("%zu unfinished files removed that nobody has written to for %lld s", unfinished,
