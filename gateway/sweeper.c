@@ -9,7 +9,7 @@
 
 #define ORPHANS_MAX 500 /* of one bucket in one run */
 
-static const int64_t first_delay_ms = 60 * 1000LL;
+static const int64_t first_delay_ms = 20 * 1000LL;
 static const int64_t sweep_every_ms = 3600 * 1000LL;
 static const int64_t second_look_ms = 15 * 1000LL;
 

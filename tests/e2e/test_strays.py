@@ -7,7 +7,7 @@ from harness import media
 from harness.wait import wait_until
 
 DAY_S = 86400
-SWEPT_S = 75 + 2 * 15 + 30  # the first sweep begins by then, and looks twice into each bucket
+SWEPT_S = 25 + 2 * 15 + 30  # the first sweep begins by then, and looks twice into each bucket
 
 
 @pytest.fixture
