@@ -74,9 +74,9 @@ servers=$(/usr/bin/python3 tests/support/servers/versions.py)
 
 suite dev lint -L '^lint$' -j2
 suite dev deploy -L '^deploy$' -j2
-suite dev unit -L '^unit$' -j2
+suite dev unit -L '^unit$' -j3 # some of them wait more than they compute
 suite dev fuzz-corpus -L '^fuzz$' -j2
-suite dev contract -L '^contract$' -j2
+suite dev contract -L '^contract$' -j3
 suite dev engine -L '^engine$' -j2
 # What needs no servers, and what is built for later, goes on beside these: they wait more than they compute.
 set -m
@@ -92,7 +92,7 @@ cat "$results/beside.log"
 
 export TSAN_OPTIONS="suppressions=$PWD/tests/support/tsan.supp"
 # The engine's threads are the encoder's, which engine_threads_test runs on media; what else reads files is the same in it.
-suite tsan tsan -L '^(unit|contract)$' -j2 -E '^engine_(copy|files|gapless|hostile|id3_readers|limits|measure|options|outputs|source)_test$'
+suite tsan tsan -L '^(unit|contract)$' -j3 -E '^engine_(copy|encoder_quality|files|gapless|hostile|id3_readers|limits|measure|options|outputs|source)_test$'
 UNREEL_TEST_RESULTS=$results UNREEL_TEST_MARK=smoke suite tsan tsan-e2e -L '^e2e$' -j2
 pytest_counts tsan-e2e -smoke
 
