@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # run.sh [FILE...]: the tests on a real cluster, all or those of the named files.
-# Without KUBECONFIG on one of this machine's own, made and removed by this (root, Go 1.24 and Debian's packages; 10 to 20
-# minutes before the tests the first time). Where that cannot be it says so and exits with 75.
+# Without KUBECONFIG on one of this machine's own, made and removed by this (root, Go 1.24 and Debian's packages; half an
+# hour before the tests the first time, two minutes later). Where that cannot be it says so and exits with 75.
 # With KUBECONFIG on that one, in the namespace unreel, which must not exist and is removed at the end; then
 #   UNREEL_TEST_K8S_FOLDER   is what is applied (k8s/overlays/minikube), its images being where the cluster finds them
 #   UNREEL_TEST_K8S_URL      is the gateway's address, unless it is its NodePort on the first node

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A real Kubernetes of one node, for tests, on a machine that reaches no registry of images: root, Debian 12, Go.
-#   cluster.sh build              its programs (10 to 20 minutes the first time)
+#   cluster.sh build              its programs (20 minutes the first time)
 #   cluster.sh up                 12 s; pods and services are reached from this machine, NodePorts at 10.99.0.2; network
 #                                 policies are enforced
 #   cluster.sh k ARGUMENTS...     kubectl
