@@ -9,7 +9,6 @@
 #define PAGE_MAX 1000    /* files listed at once */
 #define LISTED_MAX 10000 /* in one look */
 #define SUSPECTS_MAX 500 /* removed in one look */
-#define MANY 20          /* strays; fewer may be all that there is */
 
 static const int64_t nap_ms = 100;
 
@@ -98,22 +97,13 @@ static bool gather(struct gateway *g, const struct strays_look *look, char curso
     return true;
 }
 
-/* A crash leaves few strays, a job store of another system, or an empty one, nothing but strays. */
-static bool is_plausible(struct gateway *g, const struct suspects *s, struct error *ret_first)
+/* A crash leaves few strays beside many files; a job store that is another system's, or empty,
+ * makes strays of all. */
+static bool is_plausible(const struct suspects *s)
 {
-    struct job newest;
-    size_t count = 0;
-    char cursor[JOBS_CURSOR_SIZE];
-    struct error e = { 0 };
-    const struct jobs_filter any = { .state = JOB_STATE_MAX, .limit = 1 };
-    enum err rc = jobs_list(g->jobs, &any, &newest, &count, cursor, &e);
-    if (rc != OK && rc != ERR_CORRUPT) {
-        note(ret_first, &e);
-        return false;
-    }
-    if ((rc == OK && count == 0) || (s->count > MANY && s->count > s->named)) {
-        log_error("%zu files without a job's record, and %zu with one: that is no crash's doing, "
-                  "and nothing is removed; is UNREEL_JOBS_URL the right one?",
+    if (s->count > s->named) {
+        log_error("%zu files without a job's record, and %zu with one: nothing is removed; is "
+                  "UNREEL_JOBS_URL the right one?",
                   s->count, s->named);
         return false;
     }
@@ -156,7 +146,7 @@ size_t strays_sweep(struct gateway *g, const struct strays_look *look, char curs
     }
     size_t removed = 0;
     size_t settled = 0; /* named meanwhile, or gone */
-    if (s->count > 0 && is_plausible(g, s, ret_first)) {
+    if (s->count > 0 && is_plausible(s)) {
         sleep_unless_stopping(look->pause_ms, look->is_stopping);
         for (size_t i = 0; i < s->count && !atomic_load(look->is_stopping); i++) {
             struct error e = { 0 };

@@ -17,8 +17,9 @@
  *   that is there; what holds between those and a removal (shared/jobs/jobs.h) holds here, since
  *   here too it is looked whether the last record is gone, and then the file removed.
  * - Files of other programs, which may have no records, are no strays.
- * - Many files and hardly a record mean a job store that is the wrong one, or was emptied: then
- *   nothing is removed, and the log says so.
+ * - More files without a record than with one mean a job store that is the wrong one, or was
+ * emptied: then nothing is removed, and the log says so. A stray of a new installation waits until
+ * there are other old files.
  *
  * Bounded: a look goes on where the one before ended, reads a page of ids at a time, and asks for
  * the old ones only. */
